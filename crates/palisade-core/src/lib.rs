@@ -1,0 +1,40 @@
+//! The words of Palisade: what at least two guards, the server, the command line and the console
+//! say to each other. Pure: no I/O, no async, no type that belongs to one guard alone.
+
+mod cidr;
+mod event;
+mod finding;
+mod host;
+mod plan;
+mod practice;
+mod severity;
+mod span;
+
+pub use cidr::{Cidr, CidrError};
+pub use event::{Actor, Event, Outcome};
+pub use finding::{Check, CheckRun, CheckOutcome, Finding, FindingState, Fix, Verdicts, finding_id};
+pub use host::{HostId, HostIdError};
+pub use plan::{Effect, EffectKind, Generation, Plan, PlanState, Report, Step, StepOutcome, StepReport};
+pub use practice::{Judgement, PRACTICES, Practice, PracticeState, judge, practice, score};
+pub use severity::{Severity, State};
+pub use span::{Span, SpanError};
+
+/// A moment in UTC; RFC 3339 on the wire.
+pub type Timestamp = jiff::Timestamp;
+
+/// Where the present comes from. Everything that needs the time takes it as an argument; only the
+/// outermost loops hold a clock.
+pub trait Clock: Send + Sync {
+    /// The present moment.
+    fn now(&self) -> Timestamp;
+}
+
+/// The wall clock of the machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}

@@ -1,0 +1,74 @@
+//! What a host should hold: bans and the one address allow-list. Travels from server to agent, and
+//! is stored by both.
+
+use palisade_core::{Cidr, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// One shut-out address or network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Ban {
+    /// Who is shut out.
+    pub cidr: Cidr,
+    /// Why, for people.
+    pub reason: String,
+    /// Who asked for it.
+    pub by: String,
+    /// Since when.
+    #[schema(value_type = String, format = DateTime)]
+    pub since: Timestamp,
+    /// Until when; absent = until it is released.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ends_at: Option<Timestamp>,
+    /// It runs out by itself then, unless its plan is kept.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub probation_until: Option<Timestamp>,
+    /// The plan that made it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub plan: Option<String>,
+}
+
+/// One address or network that no ban ever cuts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Allow {
+    /// Who is never shut out.
+    pub cidr: Cidr,
+    /// Why, for people.
+    pub reason: String,
+    /// Who asked for it.
+    pub by: String,
+    /// Since when.
+    #[schema(value_type = String, format = DateTime)]
+    pub since: Timestamp,
+    /// Until when; absent = until it is removed.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ends_at: Option<Timestamp>,
+}
+
+/// What the host's own operator decided about a plan on probation while the server was away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// Its bans stay until their end.
+    Kept,
+    /// Its bans are gone.
+    RolledBack,
+}
+
+/// The whole spec. The agent holds two: the server's, and the local one of the host's operator.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Spec {
+    /// Who is shut out.
+    pub bans: Vec<Ban>,
+    /// Who never is.
+    pub allow: Vec<Allow>,
+    /// Local only: decisions by plan id.
+    pub decisions: BTreeMap<String, Decision>,
+    /// Local only: addresses that the operator released although the server's spec bans them.
+    pub released: Vec<Cidr>,
+}

@@ -1,0 +1,440 @@
+//! The guard contract: the traits that a guard implements, and the erased forms that the frame holds.
+
+use crate::ServerContext;
+use crate::cli::GuardCommand;
+use palisade_core::{Check, CheckRun, Finding, HostId, Plan, Step, Timestamp, Verdicts};
+use palisade_sys::{Root, SysError};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sqlx::SqliteConnection;
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use utoipa_axum::router::OpenApiRouter;
+
+/// A boxed future, for the async methods of trait objects.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The host that is looked at.
+#[derive(Debug, Clone)]
+pub struct Host {
+    /// Its name.
+    pub id: HostId,
+    /// Its files; [`Root::is_live`] tells whether processes and the kernel can be asked too.
+    pub root: Root,
+}
+
+/// Why a guard could not do what it was asked for. The variant says what we were doing.
+#[derive(Debug, thiserror::Error)]
+pub enum GuardError {
+    /// The operating system said no.
+    #[error(transparent)]
+    Sys(#[from] SysError),
+    /// The database said no.
+    #[error("database")]
+    Database(#[from] sqlx::Error),
+    /// A spec, step or record could not be read: an agent and a server of different versions.
+    #[error("reading a {what} of the {guard} guard")]
+    Decode {
+        /// spec, step, record, observation.
+        what: &'static str,
+        /// Which guard.
+        guard: &'static str,
+        /// The cause.
+        source: serde_json::Error,
+    },
+    /// The guard refuses to carry out a step; the text says why and what to do.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// One guard's looking and judging. `observe` touches the host, `check` is pure.
+pub trait Guard: Send + Sync + 'static {
+    /// What `observe` brings: a struct whose fields are the sections that are stored and sent, each
+    /// only when it has changed. All of it must be cheap to compare and free of values that change
+    /// at every look (ages, counters).
+    type Observed: Serialize + DeserializeOwned + Send + Sync;
+
+    /// The guard's word: crate suffix, CLI noun, API path, table prefix, log target.
+    const WORD: &'static str;
+    /// The practices that it judges in this version. What it lists is served; what it does not
+    /// list stays `unprotected`.
+    const PRACTICES: &'static [&'static str];
+    /// Every check, in the order in which they are shown.
+    const CHECKS: &'static [Check];
+    /// Seconds between two observations.
+    const PERIOD_S: u32;
+
+    /// Looks at the host. A part that cannot be read is said inside `Observed` (an `Option` or a
+    /// `Result`-like field), so that the checks on it become `unknown`; an error here means that
+    /// nothing at all could be observed.
+    fn observe(&self, host: &Host) -> Result<Self::Observed, GuardError>;
+
+    /// Judges what was observed: every check of [`Guard::CHECKS`] that applies passes, fails or is
+    /// unknown.
+    fn check(&self, observed: &Self::Observed, verdicts: &mut Verdicts);
+}
+
+/// A guard that holds a state on the host.
+pub trait Keep: Send + Sync + 'static {
+    /// What the host should be like. The server resolves one, and the host's own operator adds a
+    /// local one; both are stored on disk, so that the agent enforces them alone.
+    type Spec: Serialize + DeserializeOwned + Default + Clone + Send + Sync;
+    /// One exact act.
+    type Act: Serialize + DeserializeOwned + Send;
+
+    /// A cheap number that changes when somebody else has changed what this guard keeps (the
+    /// nftables generation id). The frame plans again when it differs.
+    fn stamp(&self) -> Result<u64, GuardError>;
+
+    /// Observes and compares: the steps from what is to what should be, each with its reason;
+    /// empty when the host is as it should be. Has no effects.
+    fn plan(&self, server: &Self::Spec, local: &Self::Spec, now: Timestamp) -> Result<Vec<Step>, GuardError>;
+
+    /// Carries out one act. Atomic: after a crash the host is as before or as after.
+    fn apply(&self, act: &Self::Act, now: Timestamp) -> Result<(), GuardError>;
+
+    /// The part of the local API that works without the server, on the agent's own socket.
+    /// Handlers change the local spec through the desk.
+    fn local_api(&self, _desk: Arc<dyn LocalDesk>) -> axum::Router {
+        axum::Router::new()
+    }
+}
+
+/// What a guard's local API may do to its local spec.
+pub trait LocalDesk: Send + Sync {
+    /// The specs in force: the server's, then the local one.
+    fn specs(&self) -> SpecPair;
+    /// Stores a new local spec on disk, applies it at once, and answers with the plan as carried
+    /// out. `plan` says what it is for; id, state and reports are filled in.
+    fn change(&self, local: Value, plan: Plan) -> BoxFuture<'_, Result<Plan, GuardError>>;
+}
+
+/// The two specs of one guard on one host, as stored.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SpecPair {
+    /// From the server; null before the first one.
+    #[serde(default)]
+    pub server: Value,
+    /// From this host's operator; null if there never was one.
+    #[serde(default)]
+    pub local: Value,
+}
+
+/// A guard that follows a stream on the host.
+pub trait Watch: Send + Sync + 'static {
+    /// Runs on a thread of its own until [`WatchContext::ended`]. Must sleep with
+    /// [`WatchContext::wait`].
+    fn watch(&self, host: &Host, context: &WatchContext);
+}
+
+/// One record of a stream, from agent to server. Delivered at least once, in order per guard.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Rises by one per guard and agent; never reused.
+    pub seq: u64,
+    /// When it was taken, by the host's clock.
+    pub at: Timestamp,
+    /// The guard's own typed content.
+    pub body: Value,
+}
+
+/// What a watcher works with.
+pub struct WatchContext {
+    emit: Box<dyn Fn(Timestamp, Value) + Send + Sync>,
+    live: Box<dyn Fn() -> bool + Send + Sync>,
+    ended: Arc<AtomicBool>,
+}
+
+impl WatchContext {
+    /// `emit` stores a record for delivery, `live` tells whether somebody is looking on now.
+    pub fn new(
+        emit: impl Fn(Timestamp, Value) + Send + Sync + 'static,
+        live: impl Fn() -> bool + Send + Sync + 'static,
+        ended: Arc<AtomicBool>,
+    ) -> WatchContext {
+        WatchContext { emit: Box::new(emit), live: Box::new(live), ended }
+    }
+
+    /// Hands over one record; it is on disk when this returns, unless the disk is full (counted).
+    pub fn emit(&self, at: Timestamp, body: Value) {
+        (self.emit)(at, body);
+    }
+
+    /// True while a page looks on and wants a sample every second.
+    pub fn live(&self) -> bool {
+        (self.live)()
+    }
+
+    /// True when the agent is ending.
+    pub fn ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    /// Sleeps up to `length`, in slices of 200 ms so that the end of the agent and the start of
+    /// a live view are noticed.
+    pub fn wait(&self, length: std::time::Duration) {
+        let until = std::time::Instant::now() + length;
+        let was_live = self.live();
+        while !self.ended() && self.live() == was_live {
+            let left = until.saturating_duration_since(std::time::Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            std::thread::sleep(left.min(std::time::Duration::from_millis(200)));
+        }
+    }
+}
+
+/// A guard's half on the server.
+pub trait Serve: Send + Sync + 'static {
+    /// SQL scripts, in order, each run once; tables are prefixed `<word>_`. Only the subset that
+    /// SQLite and PostgreSQL share.
+    fn migrations(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Endpoints below `/api/v1/<word>`, given with their full path (`/api/v1/firewall/bans`).
+    fn api(&self) -> OpenApiRouter<ServerContext> {
+        OpenApiRouter::new()
+    }
+
+    /// Stores records of a host in the transaction that also stores how far the stream was read.
+    fn ingest<'a>(&'a self, _db: &'a mut SqliteConnection, _host: &'a HostId, _records: &'a [Record]) -> BoxFuture<'a, Result<(), GuardError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// The spec of one host, from policy and fleet; `None` if this guard keeps no state.
+    fn resolve<'a>(&'a self, _db: &'a mut SqliteConnection, _host: &'a HostId, _now: Timestamp) -> BoxFuture<'a, Result<Option<Value>, GuardError>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    /// Makes a plan on probation permanent, inside the frame's transaction.
+    fn keep<'a>(&'a self, _db: &'a mut SqliteConnection, _plan: &'a Plan) -> BoxFuture<'a, Result<(), GuardError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Undoes a plan, inside the frame's transaction.
+    fn rollback<'a>(&'a self, _db: &'a mut SqliteConnection, _plan: &'a Plan) -> BoxFuture<'a, Result<(), GuardError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Periodic work (retention, roll-ups), about once a minute.
+    fn tend<'a>(&'a self, _db: &'a mut SqliteConnection, _now: Timestamp) -> BoxFuture<'a, Result<(), GuardError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// What one look at a host brought.
+#[derive(Debug, Default)]
+pub struct Look {
+    /// The sections: the fields of the guard's `Observed`.
+    pub sections: Map<String, Value>,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+    /// Which checks ran.
+    pub runs: Vec<CheckRun>,
+    /// Why nothing could be observed, if so.
+    pub error: Option<String>,
+}
+
+/// [`Guard`], erased.
+pub trait Observer: Send + Sync {
+    /// Observes and checks. Never panics out: a panic in a guard becomes [`Look::error`].
+    fn look(&self, host: &Host, now: Timestamp) -> Look;
+    /// Judges an observation given as JSON (goldens, replay).
+    fn judge(&self, sections: Value, host: &HostId, now: Timestamp) -> Result<Verdicts, GuardError>;
+}
+
+struct ObserverOf<G>(G);
+
+impl<G: Guard> Observer for ObserverOf<G> {
+    fn look(&self, host: &Host, now: Timestamp) -> Look {
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| -> Result<Look, GuardError> {
+            let observed = self.0.observe(host)?;
+            let mut verdicts = Verdicts::new(host.id.clone(), now);
+            self.0.check(&observed, &mut verdicts);
+            let decode = |source| GuardError::Decode { what: "observation", guard: G::WORD, source };
+            let sections = match serde_json::to_value(&observed).map_err(decode)? {
+                Value::Object(map) => map,
+                other => Map::from_iter([("observed".to_owned(), other)]),
+            };
+            Ok(Look { sections, findings: verdicts.findings, runs: verdicts.runs, error: None })
+        }));
+        let failed = |message: String| Look { error: Some(message), ..Look::default() };
+        match caught {
+            Ok(Ok(look)) => look,
+            Ok(Err(error)) => failed(chain(&error)),
+            Err(panic) => failed(format!("the {} guard panicked: {}", G::WORD, panic_text(&*panic))),
+        }
+    }
+
+    fn judge(&self, sections: Value, host: &HostId, now: Timestamp) -> Result<Verdicts, GuardError> {
+        let observed = serde_json::from_value(sections)
+            .map_err(|source| GuardError::Decode { what: "observation", guard: G::WORD, source })?;
+        let mut verdicts = Verdicts::new(host.clone(), now);
+        self.0.check(&observed, &mut verdicts);
+        Ok(verdicts)
+    }
+}
+
+/// An error and its causes on one line, joined by `: `.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let text = inner.to_string();
+        if !said.ends_with(&text) {
+            said.push_str(": ");
+            said.push_str(&text);
+        }
+        cause = inner.source();
+    }
+    said
+}
+
+/// What a panic said.
+pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|s| (*s).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "without a message".to_owned())
+}
+
+/// [`Keep`], erased.
+pub trait Keeper: Send + Sync {
+    /// See [`Keep::stamp`].
+    fn stamp(&self) -> Result<u64, GuardError>;
+    /// See [`Keep::plan`]. Null specs are empty ones.
+    fn plan(&self, specs: &SpecPair, now: Timestamp) -> Result<Vec<Step>, GuardError>;
+    /// See [`Keep::apply`].
+    fn apply(&self, step: &Step, now: Timestamp) -> Result<(), GuardError>;
+    /// See [`Keep::local_api`].
+    fn local_api(&self, desk: Arc<dyn LocalDesk>) -> axum::Router;
+    /// Whether the value is a spec that this version understands.
+    fn spec_valid(&self, spec: &Value) -> Result<(), GuardError>;
+}
+
+struct KeeperOf<K> {
+    keep: K,
+    word: &'static str,
+}
+
+impl<K: Keep> KeeperOf<K> {
+    fn spec(&self, value: &Value) -> Result<K::Spec, GuardError> {
+        if value.is_null() {
+            return Ok(K::Spec::default());
+        }
+        K::Spec::deserialize(value).map_err(|source| GuardError::Decode { what: "spec", guard: self.word, source })
+    }
+}
+
+impl<K: Keep> Keeper for KeeperOf<K> {
+    fn stamp(&self) -> Result<u64, GuardError> {
+        self.keep.stamp()
+    }
+
+    fn plan(&self, specs: &SpecPair, now: Timestamp) -> Result<Vec<Step>, GuardError> {
+        self.keep.plan(&self.spec(&specs.server)?, &self.spec(&specs.local)?, now)
+    }
+
+    fn apply(&self, step: &Step, now: Timestamp) -> Result<(), GuardError> {
+        let act = K::Act::deserialize(&step.act)
+            .map_err(|source| GuardError::Decode { what: "step", guard: self.word, source })?;
+        self.keep.apply(&act, now)
+    }
+
+    fn local_api(&self, desk: Arc<dyn LocalDesk>) -> axum::Router {
+        self.keep.local_api(desk)
+    }
+
+    fn spec_valid(&self, spec: &Value) -> Result<(), GuardError> {
+        self.spec(spec).map(|_| ())
+    }
+}
+
+/// What the agent tells a guard's keeper about itself when it starts.
+#[derive(Debug, Clone, Default)]
+pub struct AgentFacts {
+    /// Addresses that must always reach this host and be reached: the server, the operator, and
+    /// the configured ones.
+    pub failsafe: Vec<palisade_core::Cidr>,
+    /// Where the agent keeps its state, root only.
+    pub state_dir: PathBuf,
+}
+
+/// Makes the erased keeper once the agent's facts are known.
+pub type KeeperMaker = fn(&AgentFacts) -> Result<Arc<dyn Keeper>, GuardError>;
+
+/// A guard as the frame holds it: one line in `guards.rs`.
+#[derive(Clone)]
+pub struct Entry {
+    /// See [`Guard::WORD`].
+    pub word: &'static str,
+    /// See [`Guard::PRACTICES`].
+    pub practices: &'static [&'static str],
+    /// See [`Guard::CHECKS`].
+    pub checks: &'static [Check],
+    /// See [`Guard::PERIOD_S`].
+    pub period_s: u32,
+    /// Looking and judging.
+    pub observer: Arc<dyn Observer>,
+    /// Holding a state.
+    pub keeper: Option<KeeperMaker>,
+    /// Following a stream.
+    pub watcher: Option<Arc<dyn Watch>>,
+    /// The server's half.
+    pub server: Option<Arc<dyn Serve>>,
+    /// The CLI noun.
+    pub command: Option<GuardCommand>,
+}
+
+impl Entry {
+    /// A guard that observes and checks.
+    pub fn new<G: Guard>(guard: G) -> Entry {
+        Entry {
+            word: G::WORD,
+            practices: G::PRACTICES,
+            checks: G::CHECKS,
+            period_s: G::PERIOD_S,
+            observer: Arc::new(ObserverOf(guard)),
+            keeper: None,
+            watcher: None,
+            server: None,
+            command: None,
+        }
+    }
+
+    /// It also holds a state.
+    pub fn keeps(mut self, maker: KeeperMaker) -> Entry {
+        self.keeper = Some(maker);
+        self
+    }
+
+    /// It also follows a stream.
+    pub fn watches(mut self, watch: impl Watch) -> Entry {
+        self.watcher = Some(Arc::new(watch));
+        self
+    }
+
+    /// It has a half on the server.
+    pub fn serves(mut self, serve: impl Serve) -> Entry {
+        self.server = Some(Arc::new(serve));
+        self
+    }
+
+    /// It has a noun on the command line.
+    pub fn commands(mut self, command: GuardCommand) -> Entry {
+        self.command = Some(command);
+        self
+    }
+}
+
+/// Erases a keeper; used by a guard's [`KeeperMaker`].
+pub fn keeper<K: Keep>(word: &'static str, keep: K) -> Arc<dyn Keeper> {
+    Arc::new(KeeperOf { keep, word })
+}

@@ -1,0 +1,27 @@
+//! The frame that every guard is built into.
+//!
+//! A guard is one crate that exports `pub fn guard() -> Entry`; one line in
+//! `crates/palisade/src/guards.rs` switches it on. It may follow three loops, and each is a trait:
+//!
+//! * [`Guard`] (always): `observe` the host, `check` what was observed. Runs in the agent and in
+//!   `palisade check`.
+//! * [`Keep`]: hold a state. `plan` (spec + host → steps), `apply` one step. The frame observes,
+//!   plans, applies, plans again (empty = verified), and repeats that when the host drifts.
+//! * [`Watch`]: follow a stream. Emits records, which the agent spools and the server hands to
+//!   [`Serve::ingest`].
+//! * [`Serve`]: the server's half: migrations, API, `ingest`, `resolve`, `tend`.
+//!
+//! What the frame does not have: endpoints or tables of a guard, and any knowledge of what a rule
+//! or a package is.
+
+pub mod api;
+pub mod cli;
+pub mod conformance;
+pub mod context;
+pub mod contract;
+pub mod db;
+pub mod golden;
+pub mod store;
+
+pub use contract::{Entry, Guard, GuardError, Host, Keep, Keeper, Look, Observer, Record, Serve, SpecPair, Watch, WatchContext};
+pub use context::ServerContext;

@@ -1,0 +1,403 @@
+//! The frame's own tables: hosts, sections of observations, findings, plans, generations.
+
+use crate::GuardError;
+use crate::contract::Look;
+use palisade_core::{CheckRun, Finding, FindingState, Generation, HostId, Plan, PlanState, Report, StepOutcome, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::SqliteConnection;
+use utoipa::ToSchema;
+
+/// The frame's migrations.
+pub const MIGRATIONS: &[&str] = &[include_str!("../migrations/1_frame.sql")];
+
+/// What a host says about itself when it connects, and after every reboot.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct HostFacts {
+    /// PRETTY_NAME of os-release.
+    pub os: String,
+    /// Kernel release.
+    pub kernel: String,
+    /// When it was started; changes with a reboot.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub booted_at: Option<Timestamp>,
+    /// Its addresses, loopback left out.
+    pub addresses: Vec<String>,
+    /// The version of its agent.
+    pub agent_version: String,
+    /// Which words its permit file holds.
+    pub permit: Vec<String>,
+}
+
+/// A host as the server knows it.
+#[derive(Debug, Clone)]
+pub struct HostRow {
+    /// Its name.
+    pub id: HostId,
+    /// What it says about itself.
+    pub facts: HostFacts,
+    /// When it was first seen.
+    pub joined_at: Timestamp,
+    /// When it was last heard of.
+    pub seen_at: Timestamp,
+}
+
+/// What one guard last said about one host: one row per host and guard.
+#[derive(Debug, Clone)]
+pub struct Freshness {
+    /// The guard.
+    pub guard: String,
+    /// When it last observed.
+    pub observed_at: Timestamp,
+    /// Until when that counts as fresh.
+    pub fresh_until: Timestamp,
+    /// Why it could not observe, if so.
+    pub error: Option<String>,
+    /// Which checks ran.
+    pub runs: Vec<CheckRun>,
+}
+
+/// A finding and its history.
+#[derive(Debug, Clone)]
+pub struct FindingRow {
+    /// The finding.
+    pub finding: Finding,
+    /// The guard that found it.
+    pub guard: String,
+    /// When it was first seen.
+    pub first_seen: Timestamp,
+    /// When it was last seen.
+    pub last_seen: Timestamp,
+    /// When it was no longer seen.
+    pub mended_at: Option<Timestamp>,
+}
+
+fn ms(at: Timestamp) -> i64 {
+    at.as_millisecond()
+}
+
+/// A stored moment, in milliseconds since 1970.
+pub fn at(ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(ms).unwrap_or_default()
+}
+
+fn json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("the frame's types have string keys and finite numbers")
+}
+
+fn from_json<T: for<'a> Deserialize<'a>>(what: &'static str, text: &str) -> Result<T, GuardError> {
+    serde_json::from_str(text).map_err(|source| GuardError::Decode { what, guard: "frame", source })
+}
+
+/// Stores that a host was heard of; `facts` only when it sent them.
+pub async fn host_seen(db: &mut SqliteConnection, host: &HostId, facts: Option<&HostFacts>, now: Timestamp) -> Result<(), GuardError> {
+    sqlx::query(
+        "INSERT INTO frame_host (id, facts, joined_at, seen_at) VALUES ($1, $2, $3, $3)
+         ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at",
+    )
+    .bind(host.as_str())
+    .bind(json(&facts.cloned().unwrap_or_default()))
+    .bind(ms(now))
+    .execute(&mut *db)
+    .await?;
+    if let Some(facts) = facts {
+        sqlx::query("UPDATE frame_host SET facts = $2 WHERE id = $1").bind(host.as_str()).bind(json(facts)).execute(db).await?;
+    }
+    Ok(())
+}
+
+type HostTuple = (String, String, i64, i64);
+
+/// All hosts, by name.
+pub async fn hosts(db: &mut SqliteConnection) -> Result<Vec<HostRow>, GuardError> {
+    let rows: Vec<HostTuple> = sqlx::query_as("SELECT id, facts, joined_at, seen_at FROM frame_host ORDER BY id").fetch_all(db).await?;
+    rows.into_iter()
+        .map(|(id, facts, joined, seen)| {
+            let id = id.parse().map_err(|e: palisade_core::HostIdError| GuardError::Refused(e.to_string()))?;
+            Ok(HostRow { id, facts: from_json("host facts", &facts)?, joined_at: at(joined), seen_at: at(seen) })
+        })
+        .collect()
+}
+
+/// One look of one guard at one host, as it travels from agent to server.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LookReport {
+    /// The guard.
+    pub guard: String,
+    /// When it observed.
+    pub observed_at: Timestamp,
+    /// Until when that counts as fresh.
+    pub fresh_until: Timestamp,
+    /// The sections that have changed since the last acknowledged look.
+    pub sections: serde_json::Map<String, Value>,
+    /// All findings of the guard on this host.
+    pub findings: Vec<Finding>,
+    /// Which checks ran.
+    pub runs: Vec<CheckRun>,
+    /// Why nothing could be observed, if so; the sections and findings of before then stand.
+    pub error: Option<String>,
+}
+
+impl LookReport {
+    /// A look, complete.
+    pub fn new(guard: &str, look: Look, observed_at: Timestamp, fresh_until: Timestamp) -> LookReport {
+        LookReport {
+            guard: guard.to_owned(),
+            observed_at,
+            fresh_until,
+            sections: look.sections,
+            findings: look.findings,
+            runs: look.runs,
+            error: look.error,
+        }
+    }
+}
+
+/// Stores a look: sections, findings (those no longer seen become mended), freshness.
+pub async fn look_put(db: &mut SqliteConnection, host: &HostId, look: &LookReport) -> Result<(), GuardError> {
+    for (section, body) in &look.sections {
+        sqlx::query(
+            "INSERT INTO frame_section (host, guard, section, body, observed_at) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (host, guard, section) DO UPDATE SET body = excluded.body, observed_at = excluded.observed_at",
+        )
+        .bind(host.as_str())
+        .bind(&look.guard)
+        .bind(section)
+        .bind(body.to_string())
+        .bind(ms(look.observed_at))
+        .execute(&mut *db)
+        .await?;
+    }
+    sqlx::query(
+        "INSERT INTO frame_freshness (host, guard, observed_at, fresh_until, error, runs) VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (host, guard) DO UPDATE SET observed_at = excluded.observed_at, fresh_until = excluded.fresh_until,
+           error = excluded.error, runs = excluded.runs",
+    )
+    .bind(host.as_str())
+    .bind(&look.guard)
+    .bind(ms(look.observed_at))
+    .bind(ms(look.fresh_until))
+    .bind(&look.error)
+    .bind(json(&look.runs))
+    .execute(&mut *db)
+    .await?;
+    if look.error.is_some() {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE frame_finding SET state = 'mended', mended_at = $3 WHERE host = $1 AND guard = $2 AND mended_at IS NULL AND last_seen < $3",
+    )
+    .bind(host.as_str())
+    .bind(&look.guard)
+    .bind(ms(look.observed_at))
+    .execute(&mut *db)
+    .await?;
+    for finding in &look.findings {
+        finding_put(db, host, &look.guard, finding, look.observed_at).await?;
+    }
+    Ok(())
+}
+
+async fn finding_put(db: &mut SqliteConnection, host: &HostId, guard: &str, finding: &Finding, seen: Timestamp) -> Result<(), GuardError> {
+    sqlx::query(
+        "INSERT INTO frame_finding (id, host, guard, state, body, first_seen, last_seen, mended_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $6, NULL)
+         ON CONFLICT (id) DO UPDATE SET state = excluded.state, body = excluded.body, last_seen = excluded.last_seen,
+           first_seen = CASE WHEN frame_finding.mended_at IS NOT NULL AND frame_finding.mended_at < excluded.last_seen
+                        THEN excluded.first_seen ELSE frame_finding.first_seen END,
+           mended_at = NULL",
+    )
+    .bind(&finding.id)
+    .bind(host.as_str())
+    .bind(guard)
+    .bind(state_word(finding.state))
+    .bind(json(finding))
+    .bind(ms(seen))
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+fn state_word(state: FindingState) -> &'static str {
+    match state {
+        FindingState::Open => "open",
+        FindingState::Planned => "planned",
+        FindingState::Mended => "mended",
+        FindingState::Accepted => "accepted",
+        FindingState::Unknown => "unknown",
+    }
+}
+
+/// The findings of one host or of all: those seen now, and those mended since `mended_since`.
+pub async fn findings(db: &mut SqliteConnection, host: Option<&HostId>, mended_since: Timestamp) -> Result<Vec<FindingRow>, GuardError> {
+    let rows: Vec<(String, String, String, i64, i64, Option<i64>)> = sqlx::query_as(
+        "SELECT guard, state, body, first_seen, last_seen, mended_at FROM frame_finding
+         WHERE ($1 IS NULL OR host = $1) AND (mended_at IS NULL OR mended_at >= $2)",
+    )
+    .bind(host.map(HostId::as_str))
+    .bind(ms(mended_since))
+    .fetch_all(db)
+    .await?;
+    rows.into_iter()
+        .map(|(guard, state, body, first, last, mended)| {
+            let mut finding: Finding = from_json("finding", &body)?;
+            if state == "mended" {
+                finding.state = FindingState::Mended;
+            }
+            Ok(FindingRow { finding, guard, first_seen: at(first), last_seen: at(last), mended_at: mended.map(at) })
+        })
+        .collect()
+}
+
+/// What every guard last said about one host.
+pub async fn freshness(db: &mut SqliteConnection, host: &HostId) -> Result<Vec<Freshness>, GuardError> {
+    let rows: Vec<(String, i64, i64, Option<String>, String)> =
+        sqlx::query_as("SELECT guard, observed_at, fresh_until, error, runs FROM frame_freshness WHERE host = $1")
+            .bind(host.as_str())
+            .fetch_all(db)
+            .await?;
+    rows.into_iter()
+        .map(|(guard, observed, fresh, error, runs)| {
+            Ok(Freshness { guard, observed_at: at(observed), fresh_until: at(fresh), error, runs: from_json("check runs", &runs)? })
+        })
+        .collect()
+}
+
+/// One section of an observation: when it was last changed, and what it holds.
+pub async fn section(db: &mut SqliteConnection, host: &HostId, guard: &str, section: &str) -> Result<Option<(Timestamp, Value)>, GuardError> {
+    let row: Option<(i64, String)> =
+        sqlx::query_as("SELECT observed_at, body FROM frame_section WHERE host = $1 AND guard = $2 AND section = $3")
+            .bind(host.as_str())
+            .bind(guard)
+            .bind(section)
+            .fetch_optional(db)
+            .await?;
+    row.map(|(seen, body)| Ok((at(seen), from_json("section", &body)?))).transpose()
+}
+
+/// A new plan id: `p-1`, `p-2`, ….
+pub async fn plan_id(db: &mut SqliteConnection) -> Result<String, GuardError> {
+    let (n,): (i64,) = sqlx::query_as("SELECT COALESCE(MAX(n), 0) + 1 FROM frame_plan").fetch_one(db).await?;
+    Ok(format!("p-{n}"))
+}
+
+fn plan_number(id: &str) -> i64 {
+    id.strip_prefix("p-").and_then(|n| n.parse().ok()).unwrap_or(0)
+}
+
+/// Stores a plan, new or changed.
+pub async fn plan_put(db: &mut SqliteConnection, plan: &Plan) -> Result<(), GuardError> {
+    let open = matches!(plan.state, PlanState::Applying | PlanState::Probation);
+    sqlx::query(
+        "INSERT INTO frame_plan (n, guard, open, deadline, body) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (n) DO UPDATE SET open = excluded.open, deadline = excluded.deadline, body = excluded.body",
+    )
+    .bind(plan_number(&plan.id))
+    .bind(&plan.guard)
+    .bind(i64::from(open))
+    .bind(plan.deadline.map(ms))
+    .bind(json(plan))
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// One plan.
+pub async fn plan(db: &mut SqliteConnection, id: &str) -> Result<Option<Plan>, GuardError> {
+    let row: Option<(String,)> = sqlx::query_as("SELECT body FROM frame_plan WHERE n = $1").bind(plan_number(id)).fetch_optional(db).await?;
+    row.map(|(body,)| from_json("plan", &body)).transpose()
+}
+
+/// All plans, newest first; only those under way if `open`.
+pub async fn plans(db: &mut SqliteConnection, open: bool) -> Result<Vec<Plan>, GuardError> {
+    let rows: Vec<(String,)> = sqlx::query_as("SELECT body FROM frame_plan WHERE open >= $1 ORDER BY n DESC LIMIT 10000")
+        .bind(i64::from(open))
+        .fetch_all(db)
+        .await?;
+    rows.into_iter().map(|(body,)| from_json("plan", &body)).collect()
+}
+
+/// Raises the generation of a guard's spec on a host, and returns the new one.
+pub async fn generation_raise(db: &mut SqliteConnection, host: &HostId, guard: &str) -> Result<Generation, GuardError> {
+    sqlx::query(
+        "INSERT INTO frame_spec (host, guard, epoch, n) VALUES ($1, $2, 1, 1)
+         ON CONFLICT (host, guard) DO UPDATE SET n = frame_spec.n + 1",
+    )
+    .bind(host.as_str())
+    .bind(guard)
+    .execute(&mut *db)
+    .await?;
+    generation(db, host, guard).await
+}
+
+/// The generation of a guard's spec on a host; 0.0 if it never had one.
+pub async fn generation(db: &mut SqliteConnection, host: &HostId, guard: &str) -> Result<Generation, GuardError> {
+    let row: Option<(i64, i64)> = sqlx::query_as("SELECT epoch, n FROM frame_spec WHERE host = $1 AND guard = $2")
+        .bind(host.as_str())
+        .bind(guard)
+        .fetch_optional(db)
+        .await?;
+    Ok(row.map_or_else(Generation::default, |(epoch, n)| Generation { epoch: epoch as u32, n: n as u64 }))
+}
+
+/// Takes in what a host did about a spec: plans whose generation it has reached move on.
+/// Returns the plans that changed.
+pub async fn report_put(db: &mut SqliteConnection, report: &Report) -> Result<Vec<Plan>, GuardError> {
+    let mut changed = Vec::new();
+    for mut plan in plans(db, true).await? {
+        let concerned = plan.guard == report.guard && plan.hosts.contains(&report.host) && plan.generation <= report.generation;
+        if !concerned || plan.reports.iter().any(|r| r.host == report.host) {
+            continue;
+        }
+        plan.reports.push(report.clone());
+        if plan.state == PlanState::Applying && plan.hosts.iter().all(|h| plan.reports.iter().any(|r| r.host == *h)) {
+            plan.state = settled(&plan);
+            plan.reason = first_failure(&plan);
+        }
+        plan_put(db, &plan).await?;
+        changed.push(plan);
+    }
+    Ok(changed)
+}
+
+fn settled(plan: &Plan) -> PlanState {
+    if plan.reports.iter().any(|r| !r.verified) {
+        PlanState::Failed
+    } else if plan.deadline.is_some() {
+        PlanState::Probation
+    } else {
+        PlanState::Applied
+    }
+}
+
+fn first_failure(plan: &Plan) -> Option<String> {
+    let steps = plan.reports.iter().flat_map(|r| r.steps.iter().map(move |s| (&r.host, s)));
+    steps
+        .filter(|(_, s)| s.outcome != StepOutcome::Done)
+        .map(|(host, s)| format!("{host}: {} {}: {}", s.step.name, s.step.object, s.message.as_deref().unwrap_or("not carried out")))
+        .next()
+}
+
+/// How far the stream of a guard on a host has been stored; 0 before the first record.
+pub async fn stream_seq(db: &mut SqliteConnection, host: &HostId, guard: &str) -> Result<u64, GuardError> {
+    let row: Option<(i64,)> = sqlx::query_as("SELECT seq FROM frame_stream WHERE host = $1 AND guard = $2")
+        .bind(host.as_str())
+        .bind(guard)
+        .fetch_optional(db)
+        .await?;
+    Ok(row.map_or(0, |(seq,)| seq as u64))
+}
+
+/// Stores how far the stream has been stored.
+pub async fn stream_seq_put(db: &mut SqliteConnection, host: &HostId, guard: &str, seq: u64) -> Result<(), GuardError> {
+    sqlx::query(
+        "INSERT INTO frame_stream (host, guard, seq) VALUES ($1, $2, $3)
+         ON CONFLICT (host, guard) DO UPDATE SET seq = excluded.seq",
+    )
+    .bind(host.as_str())
+    .bind(guard)
+    .bind(seq as i64)
+    .execute(db)
+    .await?;
+    Ok(())
+}
