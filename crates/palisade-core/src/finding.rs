@@ -187,7 +187,12 @@ impl Verdicts {
     }
 
     /// Pass if `list` is empty, else one finding per entry.
-    pub fn fail_each<T>(&mut self, check: &Check, list: impl IntoIterator<Item = T>, say: impl Fn(T) -> (String, String, Fix)) {
+    pub fn fail_each<T>(
+        &mut self,
+        check: &Check,
+        list: impl IntoIterator<Item = T>,
+        say: impl Fn(T) -> (String, String, Fix),
+    ) {
         self.pass(check);
         for entry in list {
             let (object, evidence, fix) = say(entry);
@@ -200,11 +205,21 @@ impl Verdicts {
             Some(run) if outcome == CheckOutcome::Failed => run.outcome = outcome,
             Some(run) if run.outcome == CheckOutcome::Passed => run.outcome = outcome,
             Some(_) => {}
-            None => self.runs.push(CheckRun { check: check.id.to_owned(), practice: check.practice.to_owned(), outcome }),
+            None => {
+                self.runs.push(CheckRun { check: check.id.to_owned(), practice: check.practice.to_owned(), outcome })
+            }
         }
     }
 
-    fn push(&mut self, check: &Check, severity: Severity, state: FindingState, object: String, evidence: String, fix: Fix) {
+    fn push(
+        &mut self,
+        check: &Check,
+        severity: Severity,
+        state: FindingState,
+        object: String,
+        evidence: String,
+        fix: Fix,
+    ) {
         let object = cut(object, OBJECT_BYTES_MAX);
         let id = finding_id(check.id, &self.host, &object);
         if self.findings.iter().any(|f| f.id == id) {

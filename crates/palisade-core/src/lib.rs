@@ -5,6 +5,7 @@ mod cidr;
 mod event;
 mod finding;
 mod host;
+mod mask;
 mod plan;
 mod practice;
 mod severity;
@@ -12,8 +13,9 @@ mod span;
 
 pub use cidr::{Cidr, CidrError};
 pub use event::{Actor, Event, Outcome};
-pub use finding::{Check, CheckRun, CheckOutcome, Finding, FindingState, Fix, Verdicts, finding_id};
+pub use finding::{Check, CheckOutcome, CheckRun, Finding, FindingState, Fix, Verdicts, finding_id};
 pub use host::{HostId, HostIdError};
+pub use mask::mask;
 pub use plan::{Effect, EffectKind, Generation, Plan, PlanState, Report, Step, StepOutcome, StepReport};
 pub use practice::{Judgement, PRACTICES, Practice, PracticeState, judge, practice, score};
 pub use severity::{Severity, State};

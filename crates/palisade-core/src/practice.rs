@@ -21,32 +21,122 @@ pub struct Practice {
 
 /// Every practice, in the order of the guards. The weights are here and nowhere else.
 pub const PRACTICES: &[Practice] = &[
-    row("security-groups", "firewall", "Security groups", 10, "Set security group rules: control the access to and from an instance over the network."),
-    row("port-security", "firewall", "Port security", 8, "Open only required ports as needed, use only custom ports (30000 or higher), and control access to service ports."),
-    row("high-risk-ports", "firewall", "High-risk ports", 8, "Improve port security: incorrect port opening may cause internal security issues."),
-    row("database-ports", "firewall", "Database ports", 8, "Restrict database services to an intranet; if one must be reached from the Internet, use a higher port and authorize addresses."),
-    row("security-domains", "mesh", "Security domains", 6, "Build private networks that separate servers of different security levels."),
+    row(
+        "security-groups",
+        "firewall",
+        "Security groups",
+        10,
+        "Set security group rules: control the access to and from an instance over the network.",
+    ),
+    row(
+        "port-security",
+        "firewall",
+        "Port security",
+        8,
+        "Open only required ports as needed, use only custom ports (30000 or higher), and control access to service ports.",
+    ),
+    row(
+        "high-risk-ports",
+        "firewall",
+        "High-risk ports",
+        8,
+        "Improve port security: incorrect port opening may cause internal security issues.",
+    ),
+    row(
+        "database-ports",
+        "firewall",
+        "Database ports",
+        8,
+        "Restrict database services to an intranet; if one must be reached from the Internet, use a higher port and authorize addresses.",
+    ),
+    row(
+        "security-domains",
+        "mesh",
+        "Security domains",
+        6,
+        "Build private networks that separate servers of different security levels.",
+    ),
     row("logon-encrypted", "mesh", "Encrypted logon", 4, "Use VPN products to encrypt the logon data."),
-    row("logon-passwords", "access", "Strong logon passwords", 10, "At least eight characters with upper case, lower case, numbers and special characters, changed at least once every six months."),
-    row("backup-regular", "backup", "Regular backups", 10, "Create snapshots regularly, such as daily, and keep them for at least seven days."),
+    row(
+        "logon-passwords",
+        "access",
+        "Strong logon passwords",
+        10,
+        "At least eight characters with upper case, lower case, numbers and special characters, changed at least once every six months.",
+    ),
+    row(
+        "backup-regular",
+        "backup",
+        "Regular backups",
+        10,
+        "Create snapshots regularly, such as daily, and keep them for at least seven days.",
+    ),
     row("backup-vault", "backup", "Backup vaults", 5, "Associate the server with a vault and a backup policy."),
-    row("backup-consistent", "backup", "Consistent server backup", 5, "Back up all disks of a server together, so that no time difference makes the data inconsistent."),
-    row("restore-proven", "backup", "Proven restore", 8, "Restore data to any point in the past when it was backed up."),
-    row("web-firewall", "waf", "Web application firewall", 8, "Install a web application firewall against SQL injection, XSS, illegal requests and unauthorized access to core files."),
+    row(
+        "backup-consistent",
+        "backup",
+        "Consistent server backup",
+        5,
+        "Back up all disks of a server together, so that no time difference makes the data inconsistent.",
+    ),
+    row(
+        "restore-proven",
+        "backup",
+        "Proven restore",
+        8,
+        "Restore data to any point in the past when it was backed up.",
+    ),
+    row(
+        "web-firewall",
+        "waf",
+        "Web application firewall",
+        8,
+        "Install a web application firewall against SQL injection, XSS, illegal requests and unauthorized access to core files.",
+    ),
     row("account-cracking", "intrusion", "Account cracking prevention", 8, "Enable account cracking prevention."),
-    row("intrusions", "intrusion", "Intrusion detection", 8, "Defend against intrusions, and easily detect and handle threats."),
+    row(
+        "intrusions",
+        "intrusion",
+        "Intrusion detection",
+        8,
+        "Defend against intrusions, and easily detect and handle threats.",
+    ),
     row("web-tampering", "integrity", "Web tamper protection", 5, "Defend against web page tampering."),
     row("malware", "integrity", "Malware", 6, "Protect servers from Trojan horses and other viruses."),
     row("assets", "inventory", "Assets", 5, "Identify and manage the assets on your servers."),
     row("baseline", "inventory", "Baseline", 6, "Check the security status and eliminate the risks of a server."),
     row("os-upgrade", "upgrade", "Operating system upgrades", 10, "Periodically upgrade the operating system."),
-    row("vulnerabilities", "upgrade", "Vulnerabilities", 8, "Protect application vulnerabilities: defects that hackers may exploit to illegally access data."),
-    row("monitoring", "monitor", "Monitoring", 8, "Monitor the running status of servers: basic, operating system and process monitoring."),
-    row("alarms", "monitor", "Alarms", 6, "Set alarm rules to customize the monitored objects and notification policies."),
+    row(
+        "vulnerabilities",
+        "upgrade",
+        "Vulnerabilities",
+        8,
+        "Protect application vulnerabilities: defects that hackers may exploit to illegally access data.",
+    ),
+    row(
+        "monitoring",
+        "monitor",
+        "Monitoring",
+        8,
+        "Monitor the running status of servers: basic, operating system and process monitoring.",
+    ),
+    row(
+        "alarms",
+        "monitor",
+        "Alarms",
+        6,
+        "Set alarm rules to customize the monitored objects and notification policies.",
+    ),
     row("security-information", "journal", "Security information", 6, "Collect security information."),
 ];
 
-const fn row(id: &'static str, guard: &'static str, title: &'static str, weight: u32, mission: &'static str) -> Practice {
+const fn row(
+    id: &'static str,
+    guard: &'static str,
+    title: &'static str,
+    weight: u32,
+    mission: &'static str,
+) -> Practice {
     Practice { id, guard, title, mission, weight }
 }
 
@@ -108,7 +198,10 @@ pub fn judge(practice: &Practice, on: Judgement<'_>) -> PracticeState {
 
 fn state_of(practice: &Practice, on: Judgement<'_>) -> (State, String) {
     if !on.served {
-        return (State::Unprotected, format!("nothing protects this yet: the {} guard does not serve it in this version", practice.guard));
+        return (
+            State::Unprotected,
+            format!("nothing protects this yet: the {} guard does not serve it in this version", practice.guard),
+        );
     }
     let runs: Vec<_> = on.runs.iter().filter(|r| r.practice == practice.id).collect();
     let count = |outcome| runs.iter().filter(|r| r.outcome == outcome).count();

@@ -3,7 +3,7 @@
 use crate::GuardError;
 use crate::contract::chain;
 use axum::Json;
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
@@ -116,8 +116,11 @@ async fn allowed<S: Send + Sync>(parts: &mut Parts, state: &S, needed: Role) -> 
     let caller = Caller::from_request_parts(parts, state).await?;
     match caller.can(needed) {
         Can::Yes(_) => Ok(caller),
-        Can::No(reason) => Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", reason)
-            .hint(format!("you are `{}` with role {}", caller.name, caller.role.as_str()))),
+        Can::No(reason) => Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", reason).hint(format!(
+            "you are `{}` with role {}",
+            caller.name,
+            caller.role.as_str()
+        ))),
     }
 }
 
@@ -194,6 +197,7 @@ impl From<GuardError> for ApiError {
     fn from(error: GuardError) -> ApiError {
         match error {
             GuardError::Refused(why) => ApiError::conflict(why),
+            GuardError::Database(error) => error.into(),
             other => internal(&other),
         }
     }
@@ -202,10 +206,15 @@ impl From<GuardError> for ApiError {
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> ApiError {
         let text = chain(&error);
-        if text.contains("database or disk is full") || text.contains("(code: 13)") {
+        // SQLITE_FULL, and the I/O errors of a disk without room for the log: write and shm size
+        if ["(code: 13)", "(code: 778)", "(code: 4874)"].iter().any(|code| text.contains(code)) {
             tracing::error!(error = text, "disk full");
-            return ApiError::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", "the server's disk is full; nothing was changed")
-                .hint("free space in the data directory of the server, then try again");
+            return ApiError::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "disk_full",
+                "the server's disk is full; nothing was changed",
+            )
+            .hint("free space in the data directory of the server, then try again");
         }
         internal(&error)
     }
@@ -215,6 +224,22 @@ fn internal(error: &dyn std::error::Error) -> ApiError {
     tracing::error!(error = chain(error), "request failed");
     ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server could not do this; its log says why")
         .hint("try again; if it stays, look at the server's log")
+}
+
+/// A JSON body; one that cannot be read is an [`ApiError`] that says what and where.
+#[derive(Debug, Clone)]
+pub struct Body<T>(pub T);
+
+impl<T: serde::de::DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let refused = |e: axum::extract::rejection::BytesRejection| ApiError::new(e.status(), "invalid", e.body_text());
+        let bytes = axum::body::Bytes::from_request(request, state).await.map_err(refused)?;
+        // no body is an empty object, so that a change whose parts are all optional needs none
+        let bytes = if bytes.is_empty() { "{}".into() } else { bytes };
+        serde_json::from_slice(&bytes).map(Body).map_err(|e| ApiError::invalid(format!("the body: {e}")))
+    }
 }
 
 /// Which part of a list.

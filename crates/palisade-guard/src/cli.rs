@@ -20,7 +20,12 @@ pub struct GuardCommand {
 pub trait ApiClient: Send + Sync {
     /// Calls `/api/v1…`. An error answer of the API becomes an error that prints its message and,
     /// on a line of its own, `hint: …`.
-    fn call<'a>(&'a self, method: &'static str, path: &'a str, body: Option<Value>) -> BoxFuture<'a, anyhow::Result<Value>>;
+    fn call<'a>(
+        &'a self,
+        method: &'static str,
+        path: &'a str,
+        body: Option<Value>,
+    ) -> BoxFuture<'a, anyhow::Result<Value>>;
 }
 
 /// How answers are printed.
@@ -86,9 +91,29 @@ pub fn cell(value: &Value, field: &str) -> String {
     match &value[field] {
         Value::Null => "–".to_owned(),
         Value::String(text) => text.clone(),
-        Value::Array(list) => list.iter().map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).collect::<Vec<_>>().join(", "),
+        Value::Array(list) => {
+            list.iter().map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).collect::<Vec<_>>().join(", ")
+        }
         other => other.to_string(),
     }
+}
+
+/// `path?name=value&…` with the values percent-encoded (RFC 3986); parameters without a value are
+/// left out.
+pub fn query(path: &str, parameters: &[(&str, Option<&str>)]) -> String {
+    let mut out = path.to_owned();
+    for (name, value) in parameters.iter().filter_map(|(name, value)| Some((name, (*value)?))) {
+        out.push(if out.contains('?') { '&' } else { '?' });
+        out.push_str(name);
+        out.push('=');
+        for byte in value.bytes() {
+            match byte {
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+                other => out.push_str(&format!("%{other:02X}")),
+            }
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -98,5 +123,11 @@ mod tests {
     #[test]
     fn hostile_text_is_escaped() {
         assert_eq!(printable("a\u{1b}[31m\u{202e}b\nc"), "a\\u{1b}[31m\\u{202e}b\\nc");
+    }
+
+    #[test]
+    fn parameters_are_encoded_and_empty_ones_left_out() {
+        let said = query("/a", &[("q", Some("x & é")), ("host", None), ("limit", Some("5"))]);
+        assert_eq!(said, "/a?q=x%20%26%20%C3%A9&limit=5");
     }
 }

@@ -46,7 +46,12 @@ pub struct ServerContext {
 
 impl ServerContext {
     /// A context on an open, migrated database.
-    pub fn new(db: Database, clock: Arc<dyn Clock>, journal: Arc<dyn RecordEvent>, failsafe: Vec<palisade_core::Cidr>) -> ServerContext {
+    pub fn new(
+        db: Database,
+        clock: Arc<dyn Clock>,
+        journal: Arc<dyn RecordEvent>,
+        failsafe: Vec<palisade_core::Cidr>,
+    ) -> ServerContext {
         ServerContext {
             db,
             clock,
@@ -115,7 +120,8 @@ impl ServerContext {
         if plan.id.is_empty() {
             plan.id = store::plan_id(&mut tx).await?;
         }
-        plan.state = PlanState::Applying;
+        // without a host there is nobody to report: it is as applied as it can be
+        plan.state = if plan.hosts.is_empty() { PlanState::Applied } else { PlanState::Applying };
         for host in &plan.hosts {
             plan.generation = plan.generation.max(store::generation_raise(&mut tx, host, &plan.guard).await?);
         }

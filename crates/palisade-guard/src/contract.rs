@@ -109,7 +109,7 @@ pub trait LocalDesk: Send + Sync {
     /// The specs in force: the server's, then the local one.
     fn specs(&self) -> SpecPair;
     /// Stores a new local spec on disk, applies it at once, and answers with the plan as carried
-    /// out. `plan` says what it is for; id, state and reports are filled in.
+    /// out. `plan` says what it is for; state, reports, and the id if it is empty are filled in.
     fn change(&self, local: Value, plan: Plan) -> BoxFuture<'_, Result<Plan, GuardError>>;
 }
 
@@ -203,12 +203,36 @@ pub trait Serve: Send + Sync + 'static {
     }
 
     /// Stores records of a host in the transaction that also stores how far the stream was read.
-    fn ingest<'a>(&'a self, _db: &'a mut SqliteConnection, _host: &'a HostId, _records: &'a [Record]) -> BoxFuture<'a, Result<(), GuardError>> {
+    fn ingest<'a>(
+        &'a self,
+        _db: &'a mut SqliteConnection,
+        _host: &'a HostId,
+        _records: &'a [Record],
+    ) -> BoxFuture<'a, Result<(), GuardError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Told of every new body of a section, in the transaction that stores it; `old` is the body of
+    /// before, `None` for the first one. `at` is when it was observed.
+    fn section_changed<'a>(
+        &'a self,
+        _db: &'a mut SqliteConnection,
+        _host: &'a HostId,
+        _section: &'a str,
+        _old: Option<&'a Value>,
+        _new: &'a Value,
+        _at: Timestamp,
+    ) -> BoxFuture<'a, Result<(), GuardError>> {
         Box::pin(async { Ok(()) })
     }
 
     /// The spec of one host, from policy and fleet; `None` if this guard keeps no state.
-    fn resolve<'a>(&'a self, _db: &'a mut SqliteConnection, _host: &'a HostId, _now: Timestamp) -> BoxFuture<'a, Result<Option<Value>, GuardError>> {
+    fn resolve<'a>(
+        &'a self,
+        _db: &'a mut SqliteConnection,
+        _host: &'a HostId,
+        _now: Timestamp,
+    ) -> BoxFuture<'a, Result<Option<Value>, GuardError>> {
         Box::pin(async { Ok(None) })
     }
 
@@ -273,8 +297,11 @@ impl<G: Guard> Observer for ObserverOf<G> {
     }
 
     fn judge(&self, sections: Value, host: &HostId, now: Timestamp) -> Result<Verdicts, GuardError> {
-        let observed = serde_json::from_value(sections)
-            .map_err(|source| GuardError::Decode { what: "observation", guard: G::WORD, source })?;
+        let observed = serde_json::from_value(sections).map_err(|source| GuardError::Decode {
+            what: "observation",
+            guard: G::WORD,
+            source,
+        })?;
         let mut verdicts = Verdicts::new(host.clone(), now);
         self.0.check(&observed, &mut verdicts);
         Ok(verdicts)
@@ -343,8 +370,11 @@ impl<K: Keep> Keeper for KeeperOf<K> {
     }
 
     fn apply(&self, step: &Step, now: Timestamp) -> Result<(), GuardError> {
-        let act = K::Act::deserialize(&step.act)
-            .map_err(|source| GuardError::Decode { what: "step", guard: self.word, source })?;
+        let act = K::Act::deserialize(&step.act).map_err(|source| GuardError::Decode {
+            what: "step",
+            guard: self.word,
+            source,
+        })?;
         self.keep.apply(&act, now)
     }
 

@@ -46,7 +46,15 @@ impl Database {
 
     /// Begins a write; waits for the one before it.
     pub async fn begin(&self) -> Result<Write, GuardError> {
-        Ok(self.write.begin_with("BEGIN IMMEDIATE").await?)
+        match self.write.begin_with("BEGIN IMMEDIATE").await {
+            Ok(write) => Ok(write),
+            Err(_) => {
+                // after a failed commit (disk full) a connection may believe that its transaction
+                // lives on: it is closed, and a new one tried once
+                self.write.acquire().await?.close().await?;
+                Ok(self.write.begin_with("BEGIN IMMEDIATE").await?)
+            }
+        }
     }
 
     /// Runs the scripts of `owner` that have not run yet, all or none.
@@ -55,8 +63,10 @@ impl Database {
         sqlx::query("CREATE TABLE IF NOT EXISTS frame_migration (owner TEXT PRIMARY KEY, done INTEGER NOT NULL)")
             .execute(&mut *tx)
             .await?;
-        let done: Option<(i64,)> =
-            sqlx::query_as("SELECT done FROM frame_migration WHERE owner = $1").bind(owner).fetch_optional(&mut *tx).await?;
+        let done: Option<(i64,)> = sqlx::query_as("SELECT done FROM frame_migration WHERE owner = $1")
+            .bind(owner)
+            .fetch_optional(&mut *tx)
+            .await?;
         let done = done.map_or(0, |(n,)| n) as usize;
         if done > scripts.len() {
             return Err(GuardError::Refused(format!(

@@ -45,14 +45,16 @@ pub fn checks(guard: &Entry, dir: &Path) {
             continue;
         }
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            std::fs::write(&path, format!("{given}\n-----\n{actual}")).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+            std::fs::write(&path, format!("{given}\n-----\n{actual}"))
+                .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         } else {
             let _ = writeln!(wrong, "{name}: expected\n{expected}\nbut got\n{actual}");
         }
     }
     for (id, (failed, passed)) in seen {
         if !failed || !passed {
-            let _ = writeln!(wrong, "{id}: needs a failing and a passing golden (failing: {failed}, passing: {passed})");
+            let _ =
+                writeln!(wrong, "{id}: needs a failing and a passing golden (failing: {failed}, passing: {passed})");
         }
     }
     assert!(wrong.is_empty(), "{wrong}");

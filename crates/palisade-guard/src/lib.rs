@@ -23,5 +23,7 @@ pub mod db;
 pub mod golden;
 pub mod store;
 
-pub use contract::{Entry, Guard, GuardError, Host, Keep, Keeper, Look, Observer, Record, Serve, SpecPair, Watch, WatchContext};
 pub use context::ServerContext;
+pub use contract::{
+    Entry, Guard, GuardError, Host, Keep, Keeper, Look, Observer, Record, Serve, SpecPair, Watch, WatchContext,
+};

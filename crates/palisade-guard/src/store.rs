@@ -2,7 +2,9 @@
 
 use crate::GuardError;
 use crate::contract::Look;
-use palisade_core::{CheckRun, Finding, FindingState, Generation, HostId, Plan, PlanState, Report, StepOutcome, Timestamp};
+use palisade_core::{
+    CheckRun, Finding, FindingState, Generation, HostId, Plan, PlanState, Report, StepOutcome, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::SqliteConnection;
@@ -90,7 +92,12 @@ fn from_json<T: for<'a> Deserialize<'a>>(what: &'static str, text: &str) -> Resu
 }
 
 /// Stores that a host was heard of; `facts` only when it sent them.
-pub async fn host_seen(db: &mut SqliteConnection, host: &HostId, facts: Option<&HostFacts>, now: Timestamp) -> Result<(), GuardError> {
+pub async fn host_seen(
+    db: &mut SqliteConnection,
+    host: &HostId,
+    facts: Option<&HostFacts>,
+    now: Timestamp,
+) -> Result<(), GuardError> {
     sqlx::query(
         "INSERT INTO frame_host (id, facts, joined_at, seen_at) VALUES ($1, $2, $3, $3)
          ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at",
@@ -101,7 +108,11 @@ pub async fn host_seen(db: &mut SqliteConnection, host: &HostId, facts: Option<&
     .execute(&mut *db)
     .await?;
     if let Some(facts) = facts {
-        sqlx::query("UPDATE frame_host SET facts = $2 WHERE id = $1").bind(host.as_str()).bind(json(facts)).execute(db).await?;
+        sqlx::query("UPDATE frame_host SET facts = $2 WHERE id = $1")
+            .bind(host.as_str())
+            .bind(json(facts))
+            .execute(db)
+            .await?;
     }
     Ok(())
 }
@@ -110,7 +121,8 @@ type HostTuple = (String, String, i64, i64);
 
 /// All hosts, by name.
 pub async fn hosts(db: &mut SqliteConnection) -> Result<Vec<HostRow>, GuardError> {
-    let rows: Vec<HostTuple> = sqlx::query_as("SELECT id, facts, joined_at, seen_at FROM frame_host ORDER BY id").fetch_all(db).await?;
+    let rows: Vec<HostTuple> =
+        sqlx::query_as("SELECT id, facts, joined_at, seen_at FROM frame_host ORDER BY id").fetch_all(db).await?;
     rows.into_iter()
         .map(|(id, facts, joined, seen)| {
             let id = id.parse().map_err(|e: palisade_core::HostIdError| GuardError::Refused(e.to_string()))?;
@@ -154,6 +166,8 @@ impl LookReport {
 }
 
 /// Stores a look: sections, findings (those no longer seen become mended), freshness.
+/// The caller tells the guard's [`crate::Serve::section_changed`] of each section, with the body of
+/// before, in the same transaction.
 pub async fn look_put(db: &mut SqliteConnection, host: &HostId, look: &LookReport) -> Result<(), GuardError> {
     for (section, body) in &look.sections {
         sqlx::query(
@@ -198,7 +212,13 @@ pub async fn look_put(db: &mut SqliteConnection, host: &HostId, look: &LookRepor
     Ok(())
 }
 
-async fn finding_put(db: &mut SqliteConnection, host: &HostId, guard: &str, finding: &Finding, seen: Timestamp) -> Result<(), GuardError> {
+async fn finding_put(
+    db: &mut SqliteConnection,
+    host: &HostId,
+    guard: &str,
+    finding: &Finding,
+    seen: Timestamp,
+) -> Result<(), GuardError> {
     sqlx::query(
         "INSERT INTO frame_finding (id, host, guard, state, body, first_seen, last_seen, mended_at)
          VALUES ($1, $2, $3, $4, $5, $6, $6, NULL)
@@ -229,7 +249,11 @@ fn state_word(state: FindingState) -> &'static str {
 }
 
 /// The findings of one host or of all: those seen now, and those mended since `mended_since`.
-pub async fn findings(db: &mut SqliteConnection, host: Option<&HostId>, mended_since: Timestamp) -> Result<Vec<FindingRow>, GuardError> {
+pub async fn findings(
+    db: &mut SqliteConnection,
+    host: Option<&HostId>,
+    mended_since: Timestamp,
+) -> Result<Vec<FindingRow>, GuardError> {
     let rows: Vec<(String, String, String, i64, i64, Option<i64>)> = sqlx::query_as(
         "SELECT guard, state, body, first_seen, last_seen, mended_at FROM frame_finding
          WHERE ($1 IS NULL OR host = $1) AND (mended_at IS NULL OR mended_at >= $2)",
@@ -258,13 +282,24 @@ pub async fn freshness(db: &mut SqliteConnection, host: &HostId) -> Result<Vec<F
             .await?;
     rows.into_iter()
         .map(|(guard, observed, fresh, error, runs)| {
-            Ok(Freshness { guard, observed_at: at(observed), fresh_until: at(fresh), error, runs: from_json("check runs", &runs)? })
+            Ok(Freshness {
+                guard,
+                observed_at: at(observed),
+                fresh_until: at(fresh),
+                error,
+                runs: from_json("check runs", &runs)?,
+            })
         })
         .collect()
 }
 
 /// One section of an observation: when it was last changed, and what it holds.
-pub async fn section(db: &mut SqliteConnection, host: &HostId, guard: &str, section: &str) -> Result<Option<(Timestamp, Value)>, GuardError> {
+pub async fn section(
+    db: &mut SqliteConnection,
+    host: &HostId,
+    guard: &str,
+    section: &str,
+) -> Result<Option<(Timestamp, Value)>, GuardError> {
     let row: Option<(i64, String)> =
         sqlx::query_as("SELECT observed_at, body FROM frame_section WHERE host = $1 AND guard = $2 AND section = $3")
             .bind(host.as_str())
@@ -304,16 +339,18 @@ pub async fn plan_put(db: &mut SqliteConnection, plan: &Plan) -> Result<(), Guar
 
 /// One plan.
 pub async fn plan(db: &mut SqliteConnection, id: &str) -> Result<Option<Plan>, GuardError> {
-    let row: Option<(String,)> = sqlx::query_as("SELECT body FROM frame_plan WHERE n = $1").bind(plan_number(id)).fetch_optional(db).await?;
+    let row: Option<(String,)> =
+        sqlx::query_as("SELECT body FROM frame_plan WHERE n = $1").bind(plan_number(id)).fetch_optional(db).await?;
     row.map(|(body,)| from_json("plan", &body)).transpose()
 }
 
 /// All plans, newest first; only those under way if `open`.
 pub async fn plans(db: &mut SqliteConnection, open: bool) -> Result<Vec<Plan>, GuardError> {
-    let rows: Vec<(String,)> = sqlx::query_as("SELECT body FROM frame_plan WHERE open >= $1 ORDER BY n DESC LIMIT 10000")
-        .bind(i64::from(open))
-        .fetch_all(db)
-        .await?;
+    let rows: Vec<(String,)> =
+        sqlx::query_as("SELECT body FROM frame_plan WHERE open >= $1 ORDER BY n DESC LIMIT 10000")
+            .bind(i64::from(open))
+            .fetch_all(db)
+            .await?;
     rows.into_iter().map(|(body,)| from_json("plan", &body)).collect()
 }
 
@@ -345,7 +382,8 @@ pub async fn generation(db: &mut SqliteConnection, host: &HostId, guard: &str) -
 pub async fn report_put(db: &mut SqliteConnection, report: &Report) -> Result<Vec<Plan>, GuardError> {
     let mut changed = Vec::new();
     for mut plan in plans(db, true).await? {
-        let concerned = plan.guard == report.guard && plan.hosts.contains(&report.host) && plan.generation <= report.generation;
+        let concerned =
+            plan.guard == report.guard && plan.hosts.contains(&report.host) && plan.generation <= report.generation;
         if !concerned || plan.reports.iter().any(|r| r.host == report.host) {
             continue;
         }
@@ -374,7 +412,9 @@ fn first_failure(plan: &Plan) -> Option<String> {
     let steps = plan.reports.iter().flat_map(|r| r.steps.iter().map(move |s| (&r.host, s)));
     steps
         .filter(|(_, s)| s.outcome != StepOutcome::Done)
-        .map(|(host, s)| format!("{host}: {} {}: {}", s.step.name, s.step.object, s.message.as_deref().unwrap_or("not carried out")))
+        .map(|(host, s)| {
+            format!("{host}: {} {}: {}", s.step.name, s.step.object, s.message.as_deref().unwrap_or("not carried out"))
+        })
         .next()
 }
 

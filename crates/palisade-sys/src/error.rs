@@ -73,7 +73,9 @@ impl SysError {
 
     fn io(&self) -> Option<&io::Error> {
         match self {
-            SysError::Read { source, .. } | SysError::Write { source, .. } | SysError::Kernel { source, .. } => Some(source),
+            SysError::Read { source, .. } | SysError::Write { source, .. } | SysError::Kernel { source, .. } => {
+                Some(source)
+            }
             _ => None,
         }
     }

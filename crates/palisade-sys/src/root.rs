@@ -115,7 +115,16 @@ impl Root {
     /// What `stat` says, following symlinks inside the root.
     pub fn metadata(&self, path: impl AsRef<Path>) -> Result<Metadata, SysError> {
         let path = path.as_ref();
-        self.open_flags(path, libc::O_PATH)?.metadata().map_err(|source| SysError::Read { path: path.to_owned(), source })
+        self.open_flags(path, libc::O_PATH)?
+            .metadata()
+            .map_err(|source| SysError::Read { path: path.to_owned(), source })
+    }
+
+    /// What `lstat` says: of a symlink itself, not of what it leads to.
+    pub fn link_metadata(&self, path: impl AsRef<Path>) -> Result<Metadata, SysError> {
+        let path = path.as_ref();
+        let opened = self.open_flags(path, libc::O_PATH | libc::O_NOFOLLOW)?;
+        opened.metadata().map_err(|source| SysError::Read { path: path.to_owned(), source })
     }
 
     /// True if the path exists.
