@@ -1,0 +1,117 @@
+//! What is in the kernel now, compared part by part with what has to be there.
+
+use super::{CHAIN, Content, FAMILIES, Purpose, Range, Until, chain, rules, sets, table};
+use palisade_core::Timestamp;
+use palisade_sys::SysError;
+use palisade_sys::nft::{Reader, intervals_of};
+use std::net::IpAddr;
+
+/// How the table stands, apart from the elements of its sets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Structure {
+    /// It is not there.
+    Absent,
+    /// It is there and is not what it has to be; what is wrong first.
+    Different(String),
+    /// It is what it has to be.
+    Sound,
+}
+
+/// What is in the kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Present {
+    /// How the table stands.
+    pub structure: Structure,
+    /// What its sets hold; empty unless the table is sound.
+    pub content: Content,
+}
+
+impl Present {
+    /// Looks up one banned address, and corrects what is known about it.
+    pub fn reread_ban(&mut self, reader: &mut Reader, address: IpAddr, now: Timestamp) -> Result<(), SysError> {
+        let found = reader.element(&table(), Purpose::Ban.set_name(address), address)?;
+        let found = found.map(|e| (address, until(e.expires_ms, now.as_millisecond())));
+        let bans = &mut self.content.bans;
+        match (bans.binary_search_by_key(&address, |(known, _)| *known), found) {
+            (Ok(place), Some(ban)) => bans[place] = ban,
+            (Ok(place), None) => drop(bans.remove(place)),
+            (Err(place), Some(ban)) => bans.insert(place, ban),
+            (Err(_), None) => {}
+        }
+        Ok(())
+    }
+}
+
+/// Reads the table; ends of entries are moments by the clock that says `now`.
+pub fn read(reader: &mut Reader, now: Timestamp) -> Result<Present, SysError> {
+    let structure = structure(reader)?;
+    let content = match structure {
+        Structure::Sound => content(reader, now.as_millisecond())?,
+        _ => Content::default(),
+    };
+    Ok(Present { structure, content })
+}
+
+fn structure(reader: &mut Reader) -> Result<Structure, SysError> {
+    let Some(found) = reader.tables()?.into_iter().find(|t| t.name == table()) else {
+        return Ok(Structure::Absent);
+    };
+    let different = |what: &str| Ok(Structure::Different(what.to_owned()));
+    if found.flags != 0 {
+        return different("the table is dormant, or another process owns it");
+    }
+    let chains: Vec<_> = reader.chains()?.into_iter().filter(|c| c.table == table()).collect();
+    if chains != [chain()] {
+        return different("its chains are not the one chain `bans` at prerouting");
+    }
+    // rules of other tools may make anonymous sets; only ours would be in our table
+    let (mut found, mut wanted) = (reader.sets(&table())?, sets());
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    wanted.sort_by(|a, b| a.name.cmp(&b.name));
+    if found != wanted {
+        return different("its sets are not the eight that belong there");
+    }
+    let (found, wanted) = (reader.rules(&table())?, rules());
+    for (place, rule) in wanted.iter().enumerate() {
+        if !found.get(place).is_some_and(|f| f.chain == CHAIN && f.does(rule)) {
+            return Ok(Structure::Different(format!("rule {} of chain `bans` is missing or changed", place + 1)));
+        }
+    }
+    if found.len() > wanted.len() {
+        return different("chain `bans` has rules that do not belong there");
+    }
+    Ok(Structure::Sound)
+}
+
+fn content(reader: &mut Reader, now_ms: i64) -> Result<Content, SysError> {
+    Ok(Content {
+        failsafe: intervals(reader, Purpose::Failsafe, now_ms)?.into_iter().map(|(range, _)| range).collect(),
+        allow: intervals(reader, Purpose::Allow, now_ms)?,
+        bans: addresses(reader, now_ms)?,
+        networks: intervals(reader, Purpose::BanNetwork, now_ms)?,
+    })
+}
+
+fn addresses(reader: &mut Reader, now_ms: i64) -> Result<Vec<(IpAddr, Until)>, SysError> {
+    let mut all = Vec::new();
+    for of in FAMILIES {
+        let elements = reader.elements(&table(), Purpose::Ban.set_name(of))?;
+        all.extend(elements.into_iter().map(|e| (e.key, until(e.expires_ms, now_ms))));
+    }
+    Ok(all) // sorted: the reader sorts each family, and IPv4 is before IPv6
+}
+
+fn intervals(reader: &mut Reader, purpose: Purpose, now_ms: i64) -> Result<Vec<(Range, Until)>, SysError> {
+    let mut all = Vec::new();
+    for of in FAMILIES {
+        let intervals = intervals_of(reader.elements(&table(), purpose.set_name(of))?);
+        let ranges =
+            intervals.into_iter().filter_map(|i| Some((Range::new(i.first, i.last)?, until(i.timeout_ms, now_ms))));
+        all.extend(ranges);
+    }
+    Ok(all)
+}
+
+fn until(left_ms: Option<u64>, now_ms: i64) -> Until {
+    left_ms.map_or(Until::Never, |left| Until::At(now_ms.saturating_add_unsigned(left)))
+}

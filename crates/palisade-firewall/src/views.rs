@@ -1,0 +1,248 @@
+//! What callers of the API send and get; the same on the server and on the host's own socket.
+
+use crate::model::{Listener, Ours, Protocol, Scope, Table};
+use crate::spec::{Allow, Ban};
+use palisade_core::{Cidr, HostId, Span, Timestamp};
+use palisade_guard::api::Can;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use utoipa::{IntoParams, ToSchema};
+
+/// Whom to shut out.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BanParams {
+    /// An address or a network.
+    pub address: Cidr,
+    /// How long; until it is released if absent.
+    #[serde(rename = "for", default)]
+    #[schema(value_type = Option<String>, example = "12h")]
+    pub length: Option<Span>,
+    /// Why, for people: one line of at most 500 characters.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Undone by itself after this time unless the plan is kept; 60 s for a network if absent.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "60s")]
+    pub probation: Option<Span>,
+    /// On which hosts; on all, those that join later too, if absent.
+    #[serde(default)]
+    pub hosts: Option<Vec<HostId>>,
+    /// Answer with the plan and change nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// Whom never to shut out.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AllowParams {
+    /// An address or a network.
+    pub cidr: Cidr,
+    /// How long; until it is removed if absent.
+    #[serde(rename = "for", default)]
+    #[schema(value_type = Option<String>, example = "30d")]
+    pub length: Option<Span>,
+    /// Why, for people: one line of at most 500 characters.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Answer with the plan and change nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// How a removal is asked for.
+#[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct RemoveParams {
+    /// Answer with the plan and change nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// Which host.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct HostParams {
+    /// Only this host.
+    pub host: Option<String>,
+}
+
+/// Who decides about a ban.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// The server.
+    Server,
+    /// The host's own operator.
+    Local,
+}
+
+/// A ban in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BanView {
+    /// Who is shut out: an address or a network.
+    pub address: Cidr,
+    /// Why.
+    pub reason: String,
+    /// Who asked for it.
+    pub by: String,
+    /// On which hosts; empty is all.
+    pub hosts: Vec<HostId>,
+    /// Since when.
+    #[schema(value_type = String, format = DateTime)]
+    pub since: Timestamp,
+    /// Until when; absent is until it is released.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ends_at: Option<Timestamp>,
+    /// It is undone then, unless its plan is kept.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub probation_until: Option<Timestamp>,
+    /// The plan that made it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub plan: Option<String>,
+    /// Who decides about it; on a host's own socket only.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub origin: Option<Origin>,
+    /// What the caller may do: `remove`.
+    pub can: BTreeMap<String, Can>,
+}
+
+impl BanView {
+    /// A ban as it is shown.
+    pub fn of(ban: Ban, hosts: Vec<HostId>, remove: Can) -> BanView {
+        BanView {
+            address: ban.cidr,
+            reason: ban.reason,
+            by: ban.by,
+            hosts,
+            since: ban.since,
+            ends_at: ban.ends_at,
+            probation_until: ban.probation_until,
+            plan: ban.plan,
+            origin: None,
+            can: BTreeMap::from([("remove".to_owned(), remove)]),
+        }
+    }
+}
+
+/// An entry of the allow-list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AllowView {
+    /// Who is never shut out.
+    pub cidr: Cidr,
+    /// Why.
+    pub reason: String,
+    /// Who asked for it.
+    pub by: String,
+    /// Since when.
+    #[schema(value_type = String, format = DateTime)]
+    pub since: Timestamp,
+    /// Until when; absent is until it is removed.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ends_at: Option<Timestamp>,
+    /// Who decides about it; on a host's own socket only.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub origin: Option<Origin>,
+    /// What the caller may do: `remove`.
+    pub can: BTreeMap<String, Can>,
+}
+
+impl AllowView {
+    /// An entry as it is shown.
+    pub fn of(allow: Allow, remove: Can) -> AllowView {
+        AllowView {
+            cidr: allow.cidr,
+            reason: allow.reason,
+            by: allow.by,
+            since: allow.since,
+            ends_at: allow.ends_at,
+            origin: None,
+            can: BTreeMap::from([("remove".to_owned(), remove)]),
+        }
+    }
+}
+
+/// One listening socket of one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ExposureView {
+    /// The host.
+    pub host: HostId,
+    /// tcp or udp.
+    pub protocol: Protocol,
+    /// The port.
+    pub port: u16,
+    /// The address that it is bound to.
+    #[schema(value_type = String)]
+    pub address: IpAddr,
+    /// Who holds it; hostile text is possible.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub process: Option<String>,
+    /// Its process id.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pid: Option<u32>,
+    /// The package of its program.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub package: Option<String>,
+    /// From where it can be reached, by its address; rules are not evaluated.
+    pub scope: Scope,
+    /// The worst open finding about the port.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub finding: Option<String>,
+    /// When the host was last looked at.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub observed_at: Option<Timestamp>,
+    /// Until when that counts as fresh.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fresh_until: Option<Timestamp>,
+}
+
+impl ExposureView {
+    /// A socket as it is shown.
+    pub fn of(host: &HostId, listener: Listener) -> ExposureView {
+        ExposureView {
+            host: host.clone(),
+            protocol: listener.protocol,
+            port: listener.port,
+            address: listener.address,
+            scope: crate::model::scope(&listener),
+            process: listener.process,
+            pid: listener.pid,
+            package: listener.package,
+            finding: None,
+            observed_at: None,
+            fresh_until: None,
+        }
+    }
+}
+
+/// What the kernel of one host filters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RulesetView {
+    /// The host.
+    pub host: HostId,
+    /// Why it could not be read, if so.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unreadable: Option<String>,
+    /// All tables, foreign ones too.
+    pub tables: Vec<Table>,
+    /// Our own.
+    pub ours: Ours,
+    /// Tables of the older iptables, which nftables does not show.
+    pub legacy: Vec<String>,
+    /// When the host was last looked at.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub observed_at: Option<Timestamp>,
+    /// Until when that counts as fresh.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fresh_until: Option<Timestamp>,
+}

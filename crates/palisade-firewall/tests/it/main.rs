@@ -1,0 +1,16 @@
+//! The tests of the firewall guard.
+#![allow(clippy::unwrap_used)]
+
+mod bans;
+mod command;
+mod draft;
+mod exposure;
+mod golden;
+mod kernel;
+mod local;
+mod look;
+mod packets;
+mod plan;
+mod reader;
+mod sandbox;
+mod server;
