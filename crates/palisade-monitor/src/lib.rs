@@ -1,1 +1,107 @@
-//! stub
+//! The monitor guard: how a host runs, every minute, and every second while somebody looks on.
+//!
+//! **Against** not knowing: a disk that fills, memory that runs out, a disk that has become
+//! read-only, a miner that takes the CPU, and the question "since when?" afterwards.
+//!
+//! **Words.** A *sample* is raw counters at one moment ([`palisade_sys::sample::Sample`]). A *frame* is the
+//! values of the interval between two samples. A *metric* stands in the [`catalogue`]; a *series*
+//! is a metric and the value of its label (`disk_used_ratio{mount="/srv"}`). A *tier* is one of
+//! four tables: second (kept 15 minutes), minute (15 days), 5 min (90 days), 1 h (400 days).
+//!
+//! **In order.** [`watch`] in the agent samples, [`difference`] makes the frame, the frame travels
+//! as a record; [`store`] on the server packs it ([`pack`]) into a row per host and minute;
+//! [`tend`] makes the rollups and forgets; [`series`] answers with gaps shown as gaps and a reason
+//! for every empty answer. [`observe`] and [`check`] look once a minute at what moves slowly.
+//!
+//! **Limits.** 64 disks, interfaces and file systems, 1,000 series a frame, 10 processes in each
+//! list, 2,000 points of a series in an answer. A file system has 250 ms to answer. Command lines
+//! are cut at 256 bytes, and what looks like a secret in them is masked.
+//!
+//! **Not here.** Alarms and notifications, metrics of containers and of hardware, hosts without an
+//! agent, the history of processes (only the newest lists are kept), PromQL.
+
+pub mod api;
+pub mod catalogue;
+pub mod check;
+pub mod cli;
+pub mod difference;
+pub mod model;
+pub mod observe;
+pub mod pack;
+pub mod series;
+pub mod store;
+pub mod tend;
+pub mod watch;
+
+use observe::{Looker, Observed};
+use palisade_core::{Check, HostId, Timestamp, Verdicts};
+use palisade_guard::cli::GuardCommand;
+use palisade_guard::contract::BoxFuture;
+use palisade_guard::{Entry, Guard, GuardError, Host, Record, Serve, ServerContext};
+use sqlx::SqliteConnection;
+use utoipa_axum::router::OpenApiRouter;
+
+/// The guard, as one line of the list of guards switches it on.
+pub fn guard() -> Entry {
+    Entry::new(MonitorGuard::default())
+        .watches(watch::Monitor)
+        .serves(MonitorServe)
+        .commands(GuardCommand { command: cli::command, run: cli::run })
+}
+
+#[derive(Default)]
+struct MonitorGuard(Looker);
+
+impl Guard for MonitorGuard {
+    type Observed = Observed;
+
+    const WORD: &'static str = "monitor";
+    const PRACTICES: &'static [&'static str] = &["monitoring"];
+    const CHECKS: &'static [Check] = check::CHECKS;
+    const PERIOD_S: u32 = 60;
+
+    fn observe(&self, host: &Host) -> Result<Observed, GuardError> {
+        Ok(self.0.observe(host)?)
+    }
+
+    fn check(&self, observed: &Observed, verdicts: &mut Verdicts) {
+        check::check(observed, verdicts);
+    }
+}
+
+struct MonitorServe;
+
+impl Serve for MonitorServe {
+    fn migrations(&self) -> &'static [&'static str] {
+        store::MIGRATIONS
+    }
+
+    fn api(&self) -> OpenApiRouter<ServerContext> {
+        api::router()
+    }
+
+    fn ingest<'a>(
+        &'a self,
+        db: &'a mut SqliteConnection,
+        host: &'a HostId,
+        records: &'a [Record],
+    ) -> BoxFuture<'a, Result<(), GuardError>> {
+        Box::pin(store::ingest(db, host, records))
+    }
+
+    fn tend<'a>(&'a self, db: &'a mut SqliteConnection, now: Timestamp) -> BoxFuture<'a, Result<(), GuardError>> {
+        Box::pin(tend::tend(db, now))
+    }
+}
+
+/// The figures that lists show beside a host, each a share from 0 to 1: processors, memory, and the
+/// fullest file system; from the newest frame.
+pub async fn figures(
+    db: &mut SqliteConnection,
+    host: &HostId,
+) -> Result<(Option<f64>, Option<f64>, Option<f64>), GuardError> {
+    let frame = store::latest(db, host).await?.unwrap_or_default();
+    let disks = frame.metrics.iter().filter(|(key, _)| key.starts_with("disk_used_ratio")).map(|(_, ratio)| *ratio);
+    let one = |name: &str| frame.metrics.get(name).copied();
+    Ok((one("cpu_usage_ratio"), one("memory_used_ratio"), disks.reduce(f64::max)))
+}

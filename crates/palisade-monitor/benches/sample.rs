@@ -1,0 +1,175 @@
+//! What a sample costs in CPU time, beside prometheus-node-exporter in the same run.
+//!
+//! `cargo bench -p palisade-monitor`. CPU time of the whole process, helper threads included, so
+//! that other work on the machine disturbs little. Starts and ends its own `sleep` processes.
+
+use palisade_sys::sample::{Sample, Sampler};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const EXPORTER: &str = "prometheus-node-exporter";
+const SYSTEM_SAMPLES: u32 = 2_000;
+const PROCESS_SAMPLES: u32 = 200;
+const SCRAPES: u32 = 100;
+const READY_LIMIT: Duration = Duration::from_secs(10);
+const TICK: Duration = Duration::from_millis(10);
+
+struct Row {
+    what: &'static str,
+    processes: usize,
+    per_sample: Duration,
+}
+
+fn main() {
+    let mut rows = Vec::new();
+    let mut skipped = Vec::new();
+    for children in [200, 2_000] {
+        let sleepers = Sleepers::start(children);
+        let (system, both, processes) = palisade();
+        rows.push(Row { what: "palisade: system", processes, per_sample: system });
+        rows.push(Row { what: "palisade: system and every process", processes, per_sample: both });
+        for (what, options) in [
+            ("node_exporter: system", &[][..]),
+            ("node_exporter: system, process states", &["--collector.processes"][..]),
+        ] {
+            match exporter(options) {
+                Ok(per_sample) => rows.push(Row { what, processes, per_sample }),
+                Err(why) => skipped.push(format!("skipped: {what}: {why}")),
+            }
+        }
+        drop(sleepers);
+    }
+    print(&rows);
+    println!("resident with one sample of the last run: {:.1} MB (this bench as a whole)", resident_mb());
+    skipped.iter().for_each(|line| println!("{line}"));
+}
+
+fn resident_mb() -> f64 {
+    let mut sample = Sample::default();
+    Sampler::live().expect("/proc is there").take_system(&mut sample);
+    sample.agent.rss_bytes as f64 / 1e6
+}
+
+fn print(rows: &[Row]) {
+    println!(
+        "{:<40} {:>10} {:>14} {:>14} {:>22}",
+        "collector", "processes", "CPU / sample", "CPU / process", "node_exporter / this"
+    );
+    for row in rows {
+        let of = |what: &str| {
+            rows.iter()
+                .find(|r| r.what == what && r.processes == row.processes)
+                .map(|r| r.per_sample.as_secs_f64() * 1e6)
+        };
+        let us = row.per_sample.as_secs_f64() * 1e6;
+        let beside = if row.what.ends_with("system") {
+            of("node_exporter: system")
+        } else {
+            of("node_exporter: system, process states")
+        };
+        let ratio = beside.map_or_else(|| "–".to_owned(), |other| format!("{:.1}", other / us));
+        let system = of("palisade: system").filter(|_| row.what.ends_with("every process"));
+        let each =
+            system.map_or_else(|| "–".to_owned(), |system| format!("{:.2} µs", (us - system) / row.processes as f64));
+        println!("{:<40} {:>10} {:>11.0} µs {each:>14} {ratio:>22}", row.what, row.processes, us);
+    }
+}
+
+/// CPU time of a system sample and of one with all processes, and how many these were.
+fn palisade() -> (Duration, Duration, usize) {
+    let mut sampler = Sampler::live().expect("/proc is there");
+    let mut sample = Sample::default();
+    sampler.take_system(&mut sample);
+    sampler.take_processes(&mut sample);
+    let begun = process_cpu_time();
+    for _ in 0..SYSTEM_SAMPLES {
+        sampler.take_system(&mut sample);
+    }
+    let system = (process_cpu_time() - begun) / SYSTEM_SAMPLES;
+    let begun = process_cpu_time();
+    for _ in 0..PROCESS_SAMPLES {
+        sampler.take_system(&mut sample);
+        sampler.take_processes(&mut sample);
+    }
+    let both = (process_cpu_time() - begun) / PROCESS_SAMPLES;
+    (system, both, sample.processes.len())
+}
+
+fn process_cpu_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel fills a timespec that we own.
+    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// CPU time that node_exporter uses for one scrape.
+fn exporter(options: &[&str]) -> Result<Duration, String> {
+    // nothing listens there now; if something else takes the port meanwhile, the exporter ends
+    let port =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr()).map_err(|e| e.to_string())?.port();
+    let child = Command::new(EXPORTER)
+        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+        .args(options)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|e| format!("{EXPORTER}: {e}"))?;
+    let child = Ended(child);
+    let until = Instant::now() + READY_LIMIT;
+    while scrape(port).is_err() {
+        if Instant::now() > until {
+            return Err(format!("{EXPORTER} did not answer"));
+        }
+        std::thread::sleep(TICK);
+    }
+    let begun = child.cpu_time()?;
+    let mut bytes = 0;
+    for _ in 0..SCRAPES {
+        bytes += scrape(port).map_err(|e| e.to_string())?;
+    }
+    if bytes < 1_000 * SCRAPES as usize {
+        return Err(format!("{EXPORTER} answered with next to nothing"));
+    }
+    Ok((child.cpu_time()? - begun) / SCRAPES)
+}
+
+fn scrape(port: u16) -> std::io::Result<usize> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.set_read_timeout(Some(READY_LIMIT))?;
+    stream.write_all(b"GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)
+}
+
+/// A child that is ended, by its pid, when it goes out of scope.
+struct Ended(Child);
+
+impl Ended {
+    fn cpu_time(&self) -> Result<Duration, String> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id())).map_err(|e| e.to_string())?;
+        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
+        let ticks: u32 = fields.skip(11).take(2).filter_map(|f| f.parse::<u32>().ok()).sum();
+        Ok(TICK * ticks)
+    }
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // it may have ended by itself
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+struct Sleepers {
+    _children: Vec<Ended>,
+}
+
+impl Sleepers {
+    fn start(count: usize) -> Sleepers {
+        let start = || Command::new("sleep").arg("900").spawn().map(Ended);
+        Sleepers { _children: (0..count).map_while(|_| start().ok()).collect() }
+    }
+}

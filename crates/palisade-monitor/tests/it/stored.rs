@@ -1,0 +1,83 @@
+//! A server's database with frames in it.
+
+use palisade_core::{HostId, Timestamp};
+use palisade_guard::db::Database;
+use palisade_guard::{Record, store as frame_store};
+use palisade_monitor::series::{Ask, SeriesAnswer, series};
+use palisade_monitor::{store, tend};
+use serde_json::json;
+
+/// 2026-11-22T12:00:00Z, a multiple of an hour.
+pub const NOON: i64 = 1_795_348_800;
+
+pub struct Stored {
+    pub db: Database,
+    _dir: tempfile::TempDir,
+}
+
+pub fn host() -> HostId {
+    "web-1".parse().unwrap()
+}
+
+pub fn at(s: i64) -> Timestamp {
+    Timestamp::from_second(s).unwrap()
+}
+
+/// A record with one CPU value and two disks.
+pub fn record(at_s: i64, cpu: f64, live: bool) -> Record {
+    let body = json!({
+        "at": at(at_s), "interval_s": if live { 1 } else { 60 }, "live": live,
+        "metrics": { "cpu_usage_ratio": cpu, "disk_used_ratio{mount=\"/\"}": 0.5, "disk_used_ratio{mount=\"/srv\"}": 0.25 },
+        "by_cpu": [{ "pid": 7, "name": "miner\u{1b}[31m", "cpu": 1.5, "rss_bytes": 4096 }],
+        "by_memory": [{ "pid": 7, "name": "miner", "cpu": 1.5, "rss_bytes": 4096 }, { "pid": 1, "name": "systemd", "user": "root", "cmdline": "/sbin/init", "cpu": 0.0, "rss_bytes": 4000 }],
+        "missing": ["pressure/cpu: absent"],
+    });
+    Record { seq: at_s as u64, at: at(at_s), body }
+}
+
+impl Stored {
+    pub async fn new() -> Stored {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Database::open(&dir.path().join("palisade.db")).await.unwrap();
+        db.migrate("frame", frame_store::MIGRATIONS).await.unwrap();
+        db.migrate("monitor", store::MIGRATIONS).await.unwrap();
+        Stored { db, _dir: dir }
+    }
+
+    pub async fn ingest(&self, records: &[Record]) {
+        let mut tx = self.db.begin().await.unwrap();
+        store::ingest(&mut tx, &host(), records).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// A frame a minute from `from_s` on, whose CPU value is the number of the minute, in percent.
+    pub async fn minutes(&self, from_s: i64, count: i64) {
+        let records: Vec<_> =
+            (0..count).map(|n| record(from_s + n * 60 + 17, (n % 100) as f64 / 100.0, false)).collect();
+        self.ingest(&records).await;
+    }
+
+    pub async fn tend(&self, now_s: i64) {
+        let mut tx = self.db.begin().await.unwrap();
+        tend::tend(&mut tx, at(now_s)).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    pub async fn series(
+        &self,
+        name: &str,
+        (from_s, to_s): (i64, i64),
+        step_s: Option<i64>,
+        now_s: i64,
+    ) -> SeriesAnswer {
+        let mut db = self.db.read().acquire().await.unwrap();
+        let host = host();
+        let ask = Ask { host: &host, name, from: at(from_s), to: at(to_s), step_s, now: at(now_s) };
+        series(&mut db, &ask).await.unwrap()
+    }
+
+    pub async fn count(&self, statement: &'static str) -> i64 {
+        let (n,): (i64,) = sqlx::query_as(statement).fetch_one(self.db.read()).await.unwrap();
+        n
+    }
+}
