@@ -1,0 +1,279 @@
+//! The frame's nouns: each asks the API and prints the answer.
+
+use super::role;
+use anyhow::{Result, bail};
+use palisade_core::{Severity, Span};
+use palisade_guard::api::Role;
+use palisade_guard::cli::{CliContext, Output, cell, printable};
+use serde_json::{Value, json};
+use std::process::ExitCode;
+
+#[derive(Debug, clap::Subcommand)]
+pub enum HostCommand {
+    /// List hosts
+    List,
+    /// Show one host with its guards
+    Show {
+        /// Its name
+        name: String,
+    },
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub enum FindingCommand {
+    /// List findings, worst first
+    List {
+        /// Of one host
+        #[arg(long)]
+        host: Option<String>,
+        /// Of one practice
+        #[arg(long)]
+        practice: Option<String>,
+        /// Of one severity
+        #[arg(long)]
+        severity: Option<Severity>,
+    },
+    /// Show one finding whole
+    Show {
+        /// Its id
+        id: String,
+    },
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub enum PracticeCommand {
+    /// List practices
+    List {
+        /// Of one host
+        #[arg(long)]
+        host: Option<String>,
+    },
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub enum PlanCommand {
+    /// List plans, newest first
+    List,
+    /// Show one plan whole
+    Show {
+        /// Its id
+        id: String,
+    },
+    /// Keep a plan that is on probation
+    Confirm {
+        /// Its id
+        id: String,
+        /// Why it is kept although its path was not proven
+        #[arg(long)]
+        waiver: Option<String>,
+    },
+    /// Undo a plan
+    Rollback {
+        /// Its id
+        id: String,
+    },
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub enum TokenCommand {
+    /// Make a token; the last line printed is the token
+    Create {
+        /// What it may do
+        #[arg(long, value_parser = role)]
+        role: Role,
+        /// Its name
+        #[arg(long)]
+        name: String,
+        /// How long it lives
+        #[arg(long = "for", value_name = "SPAN", default_value = "90d")]
+        lives: Span,
+    },
+    /// List tokens
+    List,
+    /// End a token
+    Delete {
+        /// Its name
+        name: String,
+    },
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub enum UserCommand {
+    /// Make a one-time link with which one admin can sign in for the first time
+    Link,
+}
+
+pub async fn host(command: HostCommand, context: &CliContext) -> Result<ExitCode> {
+    match command {
+        HostCommand::List => {
+            let hosts = context.client.call("GET", "/api/v1/hosts?limit=1000", None).await?;
+            context.print(&hosts, &["name", "state", "verdict", "os", "findings", "worst"], |h| {
+                vec![
+                    cell(h, "name"),
+                    cell(h, "state"),
+                    cell(&h["verdict"], "word"),
+                    cell(h, "os"),
+                    cell(h, "findings_open"),
+                    cell(&h["worst"], "title"),
+                ]
+            });
+        }
+        HostCommand::Show { name } => {
+            let host = context.client.call("GET", &format!("/api/v1/hosts/{}", segment(&name)), None).await?;
+            if context.output == Output::Json {
+                println!("{host:#}");
+            } else {
+                println!(
+                    "{}  {}  {}  {}",
+                    cell(&host, "name"),
+                    cell(&host, "state"),
+                    cell(&host["verdict"], "word"),
+                    cell(&host, "os")
+                );
+                let guards = json!({ "items": host["guards"] });
+                context.print(&guards, &["guard", "state", "observed", "why"], |g| {
+                    vec![cell(g, "guard"), cell(g, "state"), cell(g, "observed_at"), cell(g, "reason")]
+                });
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub async fn finding(command: FindingCommand, context: &CliContext) -> Result<ExitCode> {
+    match command {
+        FindingCommand::List { host, practice, severity } => {
+            let mut path = "/api/v1/findings?limit=1000".to_owned();
+            let given = [("host", host), ("practice", practice), ("severity", severity.map(|s| s.to_string()))];
+            for (name, value) in given {
+                path.extend(value.map(|v| format!("&{name}={}", segment(&v))));
+            }
+            let findings = context.client.call("GET", &path, None).await?;
+            context.print(&findings, &["id", "severity", "host", "object", "title", "state"], |f| {
+                ["id", "severity", "host", "object", "title", "state"].map(|c| cell(f, c)).to_vec()
+            });
+        }
+        FindingCommand::Show { id } => {
+            let f = context.client.call("GET", &format!("/api/v1/findings/{}", segment(&id)), None).await?;
+            print_fields(
+                context,
+                &f,
+                &["title", "severity", "host", "object", "evidence", "observed_at", "first_seen", "why", "reference"],
+            );
+            if context.output == Output::Table {
+                println!("mend: {}", printable(&cell(&f["fix"], "text")));
+                f["fix"]["command"].as_str().into_iter().for_each(|c| println!("command: {}", printable(c)));
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub async fn practice(command: PracticeCommand, context: &CliContext) -> Result<ExitCode> {
+    let PracticeCommand::List { host } = command;
+    let path = host.map_or("/api/v1/practices".to_owned(), |h| format!("/api/v1/practices?host={}", segment(&h)));
+    let practices = context.client.call("GET", &path, None).await?;
+    context.print(&practices, &["id", "state", "guard", "practice", "why"], |p| {
+        ["id", "state", "guard", "title", "reason"].map(|c| cell(p, c)).to_vec()
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+pub async fn plan(command: PlanCommand, context: &CliContext) -> Result<ExitCode> {
+    let client = &context.client;
+    let answer = match command {
+        PlanCommand::List => {
+            let plans = client.call("GET", "/api/v1/plans", None).await?;
+            context.print(&plans, &["id", "state", "guard", "title", "by", "created", "deadline"], |p| {
+                ["id", "state", "guard", "title", "by", "created_at", "deadline"].map(|c| cell(p, c)).to_vec()
+            });
+            return Ok(ExitCode::SUCCESS);
+        }
+        PlanCommand::Show { id } => client.call("GET", &format!("/api/v1/plans/{}", segment(&id)), None).await?,
+        PlanCommand::Confirm { id, waiver } => {
+            client
+                .call("POST", &format!("/api/v1/plans/{}/confirm", segment(&id)), Some(json!({ "waiver": waiver })))
+                .await?
+        }
+        PlanCommand::Rollback { id } => {
+            client.call("POST", &format!("/api/v1/plans/{}/rollback", segment(&id)), Some(json!({}))).await?
+        }
+    };
+    print_fields(context, &answer, &["id", "state", "title", "by", "created_at", "deadline", "reason"]);
+    if context.output == Output::Table {
+        let list = |name: &str| answer[name].as_array().cloned().unwrap_or_default();
+        list("effects").iter().for_each(|e| println!("effect: {}", printable(&cell(e, "sentence"))));
+        list("steps").iter().for_each(|s| {
+            println!("step: {} {} ({})", cell(s, "name"), printable(&cell(s, "object")), printable(&cell(s, "reason")))
+        });
+        for report in list("reports") {
+            let verified = if report["verified"] == json!(true) { "verified" } else { "not verified" };
+            println!("{}: {} at {}", cell(&report, "host"), verified, cell(&report, "at"));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub async fn api_token(command: TokenCommand, context: &CliContext) -> Result<ExitCode> {
+    let client = &context.client;
+    match command {
+        TokenCommand::Create { role, name, lives } => {
+            let made = client
+                .call("POST", "/api/v1/tokens", Some(json!({ "name": name, "role": role, "for": lives })))
+                .await?;
+            let Some(token) = made["token"].as_str() else { bail!("the server gave no token") };
+            if context.output == Output::Json {
+                println!("{made:#}");
+            } else {
+                println!(
+                    "made {name} with role {} until {}; it is shown this once:",
+                    role.as_str(),
+                    cell(&made, "expires_at")
+                );
+                println!("{token}");
+            }
+        }
+        TokenCommand::List => {
+            let tokens = client.call("GET", "/api/v1/tokens", None).await?;
+            context.print(&tokens, &["name", "role", "by", "expires", "last used", "from"], |t| {
+                ["name", "role", "created_by", "expires_at", "used_at", "used_from"].map(|c| cell(t, c)).to_vec()
+            });
+        }
+        TokenCommand::Delete { name } => {
+            client.call("DELETE", &format!("/api/v1/tokens/{}", segment(&name)), None).await?;
+            println!("ended {name}");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub async fn user(command: UserCommand, context: &CliContext) -> Result<ExitCode> {
+    let UserCommand::Link = command;
+    let link = context.client.call("POST", "/api/v1/user-links", None).await?;
+    println!("open this path of the console once, before {}:", cell(&link, "expires_at"));
+    println!("{}", cell(&link, "path"));
+    Ok(ExitCode::SUCCESS)
+}
+
+pub async fn status(context: &CliContext) -> Result<ExitCode> {
+    let status = context.client.call("GET", "/api/v1/status", None).await?;
+    println!("{status:#}");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_fields(context: &CliContext, value: &Value, fields: &[&str]) {
+    if context.output == Output::Json {
+        println!("{value:#}");
+        return;
+    }
+    for field in fields.iter().filter(|f| !value[**f].is_null()) {
+        println!("{}: {}", field.replace('_', " "), printable(&cell(value, field)));
+    }
+}
+
+/// A value as one segment of a path or query: everything but unreserved characters is escaped
+/// (RFC 3986, 2.3).
+fn segment(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}

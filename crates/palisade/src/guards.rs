@@ -1,0 +1,80 @@
+//! The one list of guards, and every relation between them.
+
+use palisade_core::{CheckRun, Finding};
+use palisade_core::{HostId, Judgement, PRACTICES, PracticeState, judge};
+use palisade_guard::cli::GuardCommand;
+use palisade_guard::context::RecordEvent;
+use palisade_guard::{Entry, GuardError, store};
+use sqlx::SqliteConnection;
+use std::sync::Arc;
+
+/// The words of all eleven guards, in the order in which they are shown; the last field says
+/// what a guard that is not built yet will do.
+pub const WORDS: [(&str, &str); 11] = [
+    ("firewall", "security groups, port policy, bans and isolation"),
+    ("mesh", "private networks per security domain, and logon only through them"),
+    ("access", "accounts, password rules, SSH settings and keys"),
+    ("backup", "vaults, policies, consistent backups, proven restores"),
+    ("waf", "a web application firewall that runs the OWASP Core Rule Set"),
+    ("intrusion", "log and kernel sensors, account cracking prevention, incidents"),
+    ("integrity", "file integrity, web tamper protection, malware"),
+    ("inventory", "accounts, ports, processes, packages, autostart, baselines"),
+    ("upgrade", "pending updates, end of life, rings and windows"),
+    ("monitor", "system and process metrics, alarms, notifications"),
+    ("journal", "events, audit log, search and export"),
+];
+
+/// The guards that are built, in the order of [`WORDS`].
+pub fn all() -> Vec<Entry> {
+    vec![
+        palisade_firewall::guard(),
+        palisade_access::guard(),
+        palisade_inventory::guard(),
+        palisade_upgrade::guard(),
+        palisade_monitor::guard(),
+        palisade_journal::guard(),
+    ]
+}
+
+/// The nouns of the guards on the command line.
+pub fn commands() -> Vec<GuardCommand> {
+    let own = all().into_iter().filter_map(|g| g.command);
+    own.chain([palisade_journal::cli::AUDIT_COMMAND]).collect()
+}
+
+/// Who records events.
+pub fn journal() -> Arc<dyn RecordEvent> {
+    Arc::new(palisade_journal::Journal)
+}
+
+/// How one host stands against every practice, from what ran on it and what was found.
+pub fn practices(guards: &[Entry], runs: &[CheckRun], findings: &[Finding]) -> Vec<PracticeState> {
+    PRACTICES
+        .iter()
+        .map(|practice| {
+            let served = guards.iter().any(|g| g.practices.contains(&practice.id));
+            judge(practice, Judgement { served, runs, findings })
+        })
+        .collect()
+}
+
+/// The few figures of a host that lists show beside its name.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Figures {
+    /// Busy share of all processors, 0 to 1.
+    pub cpu: Option<f64>,
+    /// Used share of the memory, 0 to 1.
+    pub memory: Option<f64>,
+    /// Used share of the fullest file system, 0 to 1.
+    pub disk: Option<f64>,
+    /// Pending updates.
+    pub updates: Option<u64>,
+}
+
+/// The figures of one host, from the guards that know them.
+pub async fn figures(db: &mut SqliteConnection, host: &HostId) -> Result<Figures, GuardError> {
+    let pending = store::section(db, host, "upgrade", "pending").await?;
+    let updates = pending.and_then(|(_, body)| body.as_array().map(|list| list.len() as u64));
+    let (cpu, memory, disk) = palisade_monitor::figures(db, host).await?;
+    Ok(Figures { cpu, memory, disk, updates })
+}

@@ -1,0 +1,108 @@
+//! Where the server listens: HTTPS for browsers and tools, a socket file for root and the agent
+//! of the same machine.
+
+use super::access::Origin;
+use super::{Server, api, tls};
+use anyhow::{Context, Result};
+use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt;
+
+/// Open connections; above it, new ones wait in the kernel's queue.
+const CONNECTIONS_MAX: usize = 2_048;
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A running HTTPS listener.
+pub struct Https {
+    /// Where it really listens.
+    pub address: SocketAddr,
+    /// Ends only with an error.
+    pub task: JoinHandle<()>,
+}
+
+/// Starts to listen for HTTPS.
+pub async fn https(server: Server, address: SocketAddr, identity: &tls::Identity) -> Result<Https> {
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!("listening on {address}\nhint: another program may have the port; give another with --listen")
+    })?;
+    let address = listener.local_addr()?;
+    let acceptor = TlsAcceptor::from(Arc::clone(&identity.config));
+    let router = api::network(server);
+    let task = tokio::spawn(async move {
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let (stream, peer) = match listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "could not accept a connection");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let (acceptor, router) = (acceptor.clone(), router.clone());
+            tokio::spawn(async move {
+                let _place = place;
+                let _ = stream.set_nodelay(true);
+                if let Ok(Ok(tls)) = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
+                    serve(TokioIo::new(tls), router, Origin::Network(peer.ip().to_canonical())).await;
+                }
+            });
+        }
+    });
+    Ok(Https { address, task })
+}
+
+/// Starts to listen on the socket file. Only processes of root or of the server's own user are
+/// answered; the kernel tells who they are (SO_PEERCRED, unix(7)).
+pub fn socket(server: Server, path: &Path) -> Result<JoinHandle<()>> {
+    let doing = || format!("listening on the socket `{}`", path.display());
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).with_context(doing),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path).with_context(doing)?;
+    std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).with_context(doing)?;
+    let router = api::local(server);
+    Ok(tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let own = nix::unistd::geteuid().as_raw();
+            if !stream.peer_cred().is_ok_and(|peer| peer.uid() == 0 || peer.uid() == own) {
+                continue;
+            }
+            let router = router.clone();
+            tokio::spawn(serve(TokioIo::new(stream), router, Origin::Socket));
+        }
+    }))
+}
+
+/// Serves HTTP/1 and HTTP/2 on one connection until it ends.
+pub async fn serve<T>(io: T, router: Router, origin: Origin)
+where
+    T: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+{
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(origin));
+        router.clone().oneshot(request)
+    });
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(64);
+    if let Err(error) = builder.serve_connection(io, service).await {
+        tracing::debug!(%error, "a connection ended badly");
+    }
+}

@@ -1,0 +1,168 @@
+//! The control server: database, API, console, and the link to the agents.
+
+mod access;
+mod access_store;
+mod api;
+mod assets;
+mod findings;
+mod fleet;
+mod hosts;
+mod link;
+mod listen;
+mod overview;
+mod plans;
+mod session;
+mod status;
+mod stream;
+mod tend;
+mod tls;
+mod tokens;
+
+pub use access::Origin;
+pub use api::openapi;
+pub use listen::serve;
+
+use crate::config::Config;
+use crate::guards;
+use anyhow::{Context, Result, bail};
+use nix::fcntl::{Flock, FlockArg};
+use palisade_core::{Cidr, SystemClock};
+use palisade_guard::db::Database;
+use palisade_guard::{Entry, ServerContext, store};
+use std::fs::File;
+use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Everything that the server's own handlers share; guards see its [`ServerContext`].
+#[derive(Clone)]
+pub struct Server {
+    /// What guards see.
+    pub context: ServerContext,
+    /// The guards.
+    pub guards: Arc<Vec<Entry>>,
+    /// Sign-in: sessions, tokens, lock-outs.
+    pub access: Arc<access::Access>,
+    /// The name that the sign-in page shows.
+    pub name: Arc<str>,
+    /// SHA-256 of the certificate.
+    pub fingerprint: Arc<str>,
+    /// When this server was started.
+    pub started_at: palisade_core::Timestamp,
+}
+
+impl Server {
+    /// The server's guard half by its word.
+    pub fn guard(&self, word: &str) -> Option<&Entry> {
+        self.guards.iter().find(|g| g.word == word)
+    }
+
+    /// Starts writing.
+    pub async fn begin(&self) -> Result<palisade_guard::db::Write, palisade_guard::GuardError> {
+        self.context.begin().await
+    }
+}
+
+/// Runs until the end is asked for: SIGTERM, SIGINT, or the end of standard input if `with_parent`.
+pub async fn run(config: Config, with_parent: bool) -> Result<()> {
+    let dir = config.server_dir();
+    let _lock = prepare(&dir)?;
+    let identity = tls::load_or_create(&dir, &config).context("preparing the server's certificate")?;
+    let server = open(&dir, &config, &identity.fingerprint).await?;
+    let https = listen::https(server.clone(), config.listen, &identity).await?;
+    let socket = listen::socket(server.clone(), &config.server_socket())?;
+    tracing::info!(listen = %https.address, "server is ready");
+    let tending = tokio::spawn(tend::run(server.clone()));
+    tokio::select! {
+        () = ended(with_parent) => {}
+        result = https.task => result.context("the HTTPS listener ended")?,
+        result = socket => result.context("the socket listener ended")?,
+    }
+    tending.abort();
+    tracing::info!("server has ended");
+    Ok(())
+}
+
+/// Opens the database and brings its tables up to date.
+pub async fn open(dir: &Path, config: &Config, fingerprint: &str) -> Result<Server> {
+    let path = dir.join("palisade.db");
+    let db = Database::open(&path).await.with_context(|| format!("opening `{}`", path.display()))?;
+    db.migrate("frame", store::MIGRATIONS).await.context("updating the frame's tables")?;
+    db.migrate("server", access_store::MIGRATIONS).await.context("updating the server's tables")?;
+    let guards = guards::all();
+    for guard in &guards {
+        if let Some(serve) = &guard.server {
+            db.migrate(guard.word, serve.migrations())
+                .await
+                .with_context(|| format!("updating the {} tables", guard.word))?;
+        }
+    }
+    let context = ServerContext::new(db, Arc::new(SystemClock), guards::journal(), failsafe(config));
+    Ok(Server {
+        started_at: context.now(),
+        access: Arc::new(access::Access::default()),
+        guards: Arc::new(guards),
+        name: host_name().into(),
+        fingerprint: fingerprint.into(),
+        context,
+    })
+}
+
+/// What no change may cut: the address that the server listens on and the configured ones.
+pub fn failsafe(config: &Config) -> Vec<Cidr> {
+    let mut list = config.failsafe.clone();
+    let own = config.listen.ip();
+    if !own.is_unspecified() {
+        list.push(Cidr::from(own));
+    }
+    list.push(Cidr::from(IpAddr::from([127, 0, 0, 1])));
+    list
+}
+
+/// The name of this machine.
+pub fn host_name() -> String {
+    nix::unistd::gethostname().ok().and_then(|n| n.into_string().ok()).unwrap_or_else(|| "localhost".to_owned())
+}
+
+/// Makes the directory, private to its owner, and takes the lock that keeps a second server out.
+fn prepare(dir: &Path) -> Result<Flock<File>> {
+    std::fs::create_dir_all(dir).with_context(|| format!("making `{}`", dir.display()))?;
+    std::fs::set_permissions(dir, PermissionsExt::from_mode(0o700))
+        .with_context(|| format!("making `{}` private", dir.display()))?;
+    let path = dir.join("lock");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .with_context(|| format!("opening `{}`", path.display()))?;
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => Ok(lock),
+        Err((_, nix::errno::Errno::EWOULDBLOCK)) => {
+            bail!("another Palisade server runs on `{}`\nhint: end it first, or give another --data-dir", dir.display())
+        }
+        Err((_, error)) => Err(error).with_context(|| format!("locking `{}`", path.display())),
+    }
+}
+
+async fn ended(with_parent: bool) {
+    let mut term =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).expect("SIGTERM can be caught");
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+        () = parent_gone(), if with_parent => {}
+    }
+}
+
+/// Ends when the parent's end of our standard input is closed, however the parent ended.
+async fn parent_gone() {
+    let gone = tokio::task::spawn_blocking(|| {
+        use std::io::Read;
+        let mut buffer = [0u8; 64];
+        while std::io::stdin().read(&mut buffer).is_ok_and(|n| n > 0) {}
+    });
+    // the task cannot be cancelled; either it ends or the process does
+    let _ = gone.await;
+}

@@ -1,0 +1,40 @@
+//! How the server itself is.
+
+use super::{Server, fleet};
+use crate::server::fleet::VerdictWord;
+use axum::Json;
+use axum::extract::State;
+use palisade_core::Timestamp;
+use palisade_guard::api::{ApiError, Caller};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// How the server is.
+#[derive(Serialize, ToSchema)]
+pub struct StatusView {
+    version: String,
+    #[schema(value_type = String, format = DateTime)]
+    started_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    now: Timestamp,
+    hosts_total: usize,
+    hosts_online: usize,
+    guards: Vec<String>,
+    /// The user that the server's process runs as.
+    uid: u32,
+}
+
+/// Version, start, hosts, guards.
+#[utoipa::path(get, path = "/api/v1/status", tag = "frame", responses((status = 200, body = StatusView)))]
+pub async fn show(State(server): State<Server>, _caller: Caller) -> Result<Json<StatusView>, ApiError> {
+    let hosts = fleet::snapshot(&server, None).await?;
+    Ok(Json(StatusView {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at: server.started_at,
+        now: server.context.now(),
+        hosts_total: hosts.len(),
+        hosts_online: hosts.iter().filter(|h| h.verdict == VerdictWord::Online).count(),
+        guards: server.guards.iter().map(|g| g.word.to_owned()).collect(),
+        uid: nix::unistd::geteuid().as_raw(),
+    }))
+}

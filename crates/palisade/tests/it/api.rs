@@ -1,0 +1,120 @@
+//! The API over the network: who may do what, and what is there soon after the start.
+
+use crate::running::{Palisade, until};
+use serde_json::Value;
+use std::fmt::Write;
+
+#[test]
+fn metrics_and_findings_of_this_host_are_there_soon_after_the_start() {
+    let palisade = match Palisade::up() {
+        Ok(palisade) => palisade,
+        Err(why) => return println!("skipped: {why}"),
+    };
+    let token = palisade.token("viewer");
+    let get = |path: &str| palisade.request("GET", path, Some(&token), "").json();
+    until("the host is listed and online", || get("/api/v1/hosts")["items"][0]["verdict"]["word"] == "online");
+    until("all guards have reported", || {
+        let overview = get("/api/v1/overview");
+        overview["guards_reported"]["done"] == overview["guards_reported"]["total"]
+    });
+    assert_eq!(get("/api/v1/hosts")["items"][0]["name"], "web-1");
+    assert_eq!(get("/api/v1/practices?host=web-1")["total"], 23);
+    let findings = get("/api/v1/findings?host=web-1");
+    assert!(findings["checks_run"].as_u64().unwrap() >= 40, "{} checks ran", findings["checks_run"]);
+    until("metrics have begun", || {
+        let series = get("/api/v1/monitor/series?host=web-1&name=cpu_usage_ratio");
+        series["series"][0]["points"].as_array().is_some_and(|points| points.iter().any(|p| p[1].is_number()))
+    });
+    assert!(get("/api/v1/inventory/processes?host=web-1")["total"].as_u64().unwrap() > 0);
+    let unknown = palisade.request("GET", "/api/v1/hosts/web-2", Some(&token), "");
+    assert_eq!(unknown.status, 404);
+    assert!(unknown.json()["hint"].as_str().unwrap().contains("web-1"), "{}", unknown.body);
+}
+
+/// What every endpoint answers to whom. The golden is the list of rights: a new endpoint that
+/// anybody may call shows there.
+#[test]
+fn every_endpoint_lets_in_exactly_the_roles_of_the_golden_table() {
+    let palisade = match Palisade::up() {
+        Ok(palisade) => palisade,
+        Err(why) => return println!("skipped: {why}"),
+    };
+    let tokens = ["viewer", "operator", "admin"].map(|role| palisade.token(role));
+    let document: Value = serde_json::from_str(&palisade.ok(&["schema", "openapi"])).unwrap();
+    let mut table =
+        format!("{:7}{:46}{:11}{:8}{:10}{}\n", "method", "path", "anonymous", "viewer", "operator", "admin");
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys().map(|m| m.to_uppercase()) {
+            let ask = |token: Option<&str>| {
+                let concrete = path.replace("{host}", "web-1").replace("{name}", "none").replace("{id}", "none");
+                let concrete = concrete.replace("{address}", "192.0.2.99").replace("{cidr}", "192.0.2.99");
+                match palisade.request(&method, &concrete, token, "{\"none\":1}").status {
+                    401 => "401",
+                    403 => "403",
+                    0 | 500.. => "BROKEN",
+                    _ => "yes",
+                }
+            };
+            let [viewer, operator, admin] = [&tokens[0], &tokens[1], &tokens[2]].map(|t| ask(Some(t)));
+            let _ = writeln!(table, "{method:7}{path:46}{:11}{viewer:8}{operator:10}{admin}", ask(None));
+        }
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/golden/permissions.txt");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(path, &table).unwrap();
+    }
+    assert_eq!(table, std::fs::read_to_string(path).unwrap_or_default());
+    assert!(!table.contains("BROKEN"), "{table}");
+}
+
+#[test]
+fn the_first_sign_in_needs_the_printed_link_which_works_once() {
+    let palisade = match Palisade::up() {
+        Ok(palisade) => palisade,
+        Err(why) => return println!("skipped: {why}"),
+    };
+    let token = palisade.link.split_once('#').unwrap().1;
+    let welcome = |token: &str, password: &str| {
+        let body = serde_json::json!({ "token": token, "name": "anna", "password": password }).to_string();
+        palisade.request("POST", "/api/v1/welcome", None, &body)
+    };
+    assert_eq!(welcome(token, "weak").status, 400);
+    assert_eq!(welcome("wrong", "Palisade-1-Test").status, 401);
+    let first = welcome(token, "Palisade-1-Test");
+    assert_eq!(first.status, 200, "{}", first.body);
+    assert_eq!(welcome(token, "Palisade-1-Test").status, 401, "the link works once");
+    let cookie = first.head.lines().find_map(|l| l.strip_prefix("set-cookie: ")).unwrap();
+    for part in ["__Host-palisade=", "Secure", "HttpOnly", "SameSite=Strict"] {
+        assert!(cookie.contains(part), "{cookie}");
+    }
+    let cookie = format!("cookie: {}", cookie.split(';').next().unwrap());
+    assert_eq!(palisade.request_with("GET", "/api/v1/overview", &[&cookie], "").status, 200);
+    let csrf = format!("x-palisade-csrf: {}", first.json()["csrf"].as_str().unwrap());
+    let end = |headers: &[&str]| palisade.request_with("DELETE", "/api/v1/session", headers, "").status;
+    assert_eq!(end(&[&cookie]), 403, "a change by cookie alone");
+    assert_eq!(end(&[&cookie, &csrf, "origin: https://evil.example"]), 403, "a change from a foreign page");
+    assert_eq!(end(&[&cookie, &csrf, "origin: https://localhost"]), 204);
+    assert_eq!(palisade.request_with("GET", "/api/v1/overview", &[&cookie], "").status, 401);
+    let wrong = r#"{"name":"anna","password":"x"}"#;
+    let statuses: Vec<u16> = (0..6).map(|_| palisade.request("POST", "/api/v1/session", None, wrong).status).collect();
+    assert_eq!(statuses, [401, 401, 401, 401, 401, 429]);
+}
+
+#[test]
+fn answers_carry_headers_that_let_a_page_load_only_what_is_ours() {
+    let palisade = match Palisade::up() {
+        Ok(palisade) => palisade,
+        Err(why) => return println!("skipped: {why}"),
+    };
+    let page = palisade.request("GET", "/hosts/web-1", None, "");
+    assert_eq!(page.status, 200);
+    for part in ["script-src 'self'", "frame-ancestors 'none'", "nosniff"] {
+        assert!(page.head.contains(part), "{}", page.head);
+    }
+    assert_eq!(
+        palisade.request("GET", "/link/v1/orders?host=web-1", None, "").status,
+        404,
+        "the link is not on the network"
+    );
+    assert_eq!(palisade.request("POST", "/link/v1/hello", None, "{}").status, 404);
+}

@@ -1,0 +1,10 @@
+//! The product: the real binary, as a user runs it.
+#![allow(clippy::unwrap_used)]
+
+mod act;
+mod api;
+mod check;
+mod faults;
+mod https;
+mod install;
+mod running;
