@@ -216,7 +216,10 @@ fn state_of(practice: &Practice, on: Judgement<'_>) -> (State, String) {
         _ if count(CheckOutcome::Unknown) > 0 => {
             (State::Attention, format!("{} of {} checks could not run", count(CheckOutcome::Unknown), runs.len()))
         }
-        _ => (State::Good, format!("{} checks passed", count(CheckOutcome::Passed) + count(CheckOutcome::Failed))),
+        _ => match runs.len() {
+            1 => (State::Good, "1 check passed".to_owned()),
+            n => (State::Good, format!("{n} checks passed")),
+        },
     }
 }
 

@@ -10,6 +10,7 @@ use palisade_sys::{Root, SysError, dpkg};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Rules of one table beyond which it is not looked whether a chain ends in a drop.
 const RULES_READ_MAX: usize = 20_000;
@@ -109,8 +110,25 @@ fn unreadable(error: SysError) -> Ruleset {
     Ruleset { unreadable: Some(why), ..Ruleset::default() }
 }
 
+/// The last reading of the tables, the generation that it is true for, and when it was made.
+static LAST: Mutex<Option<(u32, Instant, Ruleset)>> = Mutex::new(None);
+/// A reading serves this long while nobody changes a rule: elements run out without a generation.
+const LAST_SERVES: Duration = Duration::from_secs(60);
+
+/// The tables; read anew only when they have changed, since a listing of many bans is dear.
 fn tables(reader: &mut Reader) -> Result<Ruleset, SysError> {
-    let (_, ruleset) = reader.consistent(|reader| {
+    let now = reader.generation()?;
+    let last = LAST.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some((_, _, ruleset)) = last.filter(|(g, at, _)| *g == now && at.elapsed() < LAST_SERVES) {
+        return Ok(ruleset);
+    }
+    let (generation, ruleset) = tables_now(reader)?;
+    *LAST.lock().unwrap_or_else(PoisonError::into_inner) = Some((generation, Instant::now(), ruleset.clone()));
+    Ok(ruleset)
+}
+
+fn tables_now(reader: &mut Reader) -> Result<(u32, Ruleset), SysError> {
+    let (generation, ruleset) = reader.consistent(|reader| {
         let (names, chains, counts) = (reader.tables()?, reader.chains()?, reader.rule_counts()?);
         let mut ruleset = Ruleset::default();
         for table in names.iter().filter(|t| t.flags & DORMANT == 0) {
@@ -122,7 +140,7 @@ fn tables(reader: &mut Reader) -> Result<Ruleset, SysError> {
         ruleset.ours = ours(reader, &names)?;
         Ok(ruleset)
     })?;
-    Ok(ruleset)
+    Ok((generation, ruleset))
 }
 
 type Counts = BTreeMap<(TableName, String), usize>;

@@ -1,7 +1,7 @@
 //! Periodic work on the server: rollups and retention, a bounded piece at each call.
 
 use crate::pack::{Summary, pack_rollup};
-use crate::store::{Tier, due_put, row_put, rows, rows_remove};
+use crate::store::{Tier, due_list, due_put, due_remove, hosts, latest_forget, row_put, rows, rows_remove};
 use palisade_core::Timestamp;
 use palisade_guard::GuardError;
 use sqlx::SqliteConnection;
@@ -29,13 +29,8 @@ pub async fn tend(db: &mut SqliteConnection, now: Timestamp) -> Result<(), Guard
 /// Makes the due rollups from the rows of `from`. Returns how many.
 async fn roll_up(db: &mut SqliteConnection, from: Tier, now_s: i64, limit: i64) -> Result<i64, GuardError> {
     let Some(rollup) = from.next() else { return Ok(0) };
-    let due: Vec<(i64, String)> =
-        sqlx::query_as("SELECT at, host FROM monitor_due WHERE minutes = $1 AND at <= $2 ORDER BY at LIMIT $3")
-            .bind(rollup.step_s() / 60)
-            .bind(now_s - rollup.step_s() - GRACE_S)
-            .bind(limit)
-            .fetch_all(&mut *db)
-            .await?;
+    let until_s = now_s - rollup.step_s() - GRACE_S;
+    let due = due_list(db, rollup, until_s, limit).await?;
     for (at_s, host) in &due {
         let sources = rows(db, from, host, (*at_s, at_s + rollup.step_s()), rollup.step_s()).await?;
         if let Some(body) = summary(from, &sources) {
@@ -44,12 +39,7 @@ async fn roll_up(db: &mut SqliteConnection, from: Tier, now_s: i64, limit: i64) 
                 due_put(db, next, host, *at_s).await?;
             }
         }
-        sqlx::query("DELETE FROM monitor_due WHERE minutes = $1 AND at = $2 AND host = $3")
-            .bind(rollup.step_s() / 60)
-            .bind(at_s)
-            .bind(host)
-            .execute(&mut *db)
-            .await?;
+        due_remove(db, rollup, host, *at_s).await?;
     }
     Ok(due.len() as i64)
 }
@@ -72,12 +62,10 @@ fn summary(from: Tier, sources: &[(i64, Vec<u8>)]) -> Option<Vec<u8>> {
 /// Removes what is older than its table keeps, and what a wrong clock put into the future.
 async fn forget(db: &mut SqliteConnection, now_s: i64) -> Result<(), GuardError> {
     let after_s = now_s + AHEAD_S_MAX;
-    // the row stays: it is also the list of hosts
-    sqlx::query("UPDATE monitor_latest SET at = 0 WHERE at > $1").bind(after_s).execute(&mut *db).await?;
-    let hosts: Vec<(String,)> =
-        sqlx::query_as("SELECT host FROM monitor_latest ORDER BY host").fetch_all(&mut *db).await?;
+    latest_forget(db, after_s).await?;
+    let hosts = hosts(db).await?;
     let turn = now_s.div_euclid(60).rem_euclid(TURNS);
-    for (n, (host,)) in (0..).zip(&hosts) {
+    for (n, host) in (0..).zip(&hosts) {
         rows_remove(db, Tier::Second, host, (now_s - Tier::Second.kept_s(), after_s), REMOVED_MAX).await?;
         if n % TURNS == turn {
             for tier in [Tier::Minute, Tier::FiveMinutes, Tier::Hour] {

@@ -18,7 +18,8 @@ pub struct Facts {
     pub os: String,
     /// The kernel release: `6.1.0-25-amd64`.
     pub kernel: String,
-    /// When it was started, to the second; changes with a reboot only.
+    /// When it was started, to the second. The kernel reckons it from the clock, so that it may move by
+    /// seconds when the clock is set: a reboot is a move by more than that.
     pub booted_at: Option<Timestamp>,
     /// Its addresses without loopback, link-local and unspecified ones; sorted.
     pub addresses: Vec<IpAddr>,

@@ -107,6 +107,44 @@ pub async fn due_put(db: &mut SqliteConnection, rollup: Tier, host: &str, at_s: 
     Ok(())
 }
 
+/// The rollups of one tier that are due until then, oldest first: their bucket and host.
+pub async fn due_list(
+    db: &mut SqliteConnection,
+    rollup: Tier,
+    until_s: i64,
+    limit: i64,
+) -> Result<Vec<(i64, String)>, GuardError> {
+    Ok(sqlx::query_as("SELECT at, host FROM monitor_due WHERE minutes = $1 AND at <= $2 ORDER BY at LIMIT $3")
+        .bind(rollup.step_s() / 60)
+        .bind(until_s)
+        .bind(limit)
+        .fetch_all(db)
+        .await?)
+}
+
+/// A rollup is made, or there is nothing to make it of.
+pub async fn due_remove(db: &mut SqliteConnection, rollup: Tier, host: &str, at_s: i64) -> Result<(), GuardError> {
+    sqlx::query("DELETE FROM monitor_due WHERE minutes = $1 AND at = $2 AND host = $3")
+        .bind(rollup.step_s() / 60)
+        .bind(at_s)
+        .bind(host)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Forgets newest frames that a wrong clock put after `after_s`; the rows stay, they are the list of hosts.
+pub async fn latest_forget(db: &mut SqliteConnection, after_s: i64) -> Result<(), GuardError> {
+    sqlx::query("UPDATE monitor_latest SET at = 0 WHERE at > $1").bind(after_s).execute(db).await?;
+    Ok(())
+}
+
+/// Every host that has ever sent a frame, by name.
+pub async fn hosts(db: &mut SqliteConnection) -> Result<Vec<String>, GuardError> {
+    let rows: Vec<(String,)> = sqlx::query_as("SELECT host FROM monitor_latest ORDER BY host").fetch_all(db).await?;
+    Ok(rows.into_iter().map(|(host,)| host).collect())
+}
+
 /// The numbers that stand for the series of one host.
 #[derive(Debug, Default)]
 pub struct Dictionary {

@@ -62,7 +62,7 @@ pub const FILES: [(&str, &str); 18] = [
     (
         "proc/self/mountinfo",
         "22 27 0:21 / /proc rw,relatime - proc proc rw\n27 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw,errors=remount-ro\n\
-         30 27 254:16 / /srv/my\\040data ro,relatime - xfs /dev/vdb rw\n31 27 254:1 /x /bound rw - ext4 /dev/vda1 rw\n\
+         30 27 254:16 / /srv/my\\040data ro,relatime - xfs /dev/vdb ro\n31 27 254:1 /x /bound ro - ext4 /dev/vda1 rw\n\
          32 27 0:50 / /mnt/archive rw - nfs4 store:/archive rw,vers=4.2\n",
     ),
     ("etc/passwd", "root:x:0:0:root:/root:/bin/bash\nwww-data:x:33:33:www-data:/var/www:/usr/sbin/nologin\n"),

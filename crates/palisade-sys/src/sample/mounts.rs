@@ -173,10 +173,10 @@ fn parse_line(line: &[u8]) -> Option<(Vec<u8>, Mount)> {
     let mut words = words(line);
     let number = words.nth(2)?.to_vec();
     let point = words.nth(1)?;
-    let options = words.next()?;
     words.find(|word| *word == b"-")?;
     let (kind, device, super_options) = (words.next()?, words.next()?, words.next().unwrap_or_default());
-    let read_only = [options, super_options].iter().any(|o| o.split(|&b| b == b',').any(|o| o == b"ro"));
+    // the file system's own option, not the mount's: a confined service sees everything mounted ro
+    let read_only = super_options.split(|&b| b == b',').any(|o| o == b"ro");
     let mut mount = Mount { read_only, ..Mount::default() };
     mount.point = unescape(&point[..point.len().min(4 * TEXT_BYTES_MAX)]);
     mount.device = unescape(&device[..device.len().min(TEXT_BYTES_MAX)]);

@@ -2,7 +2,7 @@
 
 use super::Agent;
 use crate::guards;
-use crate::server::{Origin, serve};
+use crate::server::{Origin, never_renewed, serve};
 use anyhow::{Context, Result};
 use axum::extract::State;
 use axum::routing::get;
@@ -33,7 +33,7 @@ pub fn start(agent: &Arc<Agent>, path: &Path) -> Result<()> {
         while let Ok((stream, _)) = listener.accept().await {
             let own = nix::unistd::geteuid().as_raw();
             if stream.peer_cred().is_ok_and(|peer| peer.uid() == 0 || peer.uid() == own) {
-                tokio::spawn(serve(TokioIo::new(stream), router.clone(), Origin::Socket));
+                tokio::spawn(serve(TokioIo::new(stream), router.clone(), Origin::Socket, never_renewed()));
             }
         }
     });

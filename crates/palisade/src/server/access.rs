@@ -40,6 +40,10 @@ pub enum Origin {
     Socket,
 }
 
+/// When the connection was made that a request came over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectedAt(pub Timestamp);
+
 /// Failed sign-ins by name and address, in memory.
 #[derive(Default)]
 pub struct Access {

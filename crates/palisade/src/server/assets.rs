@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use rust_embed::{Embed, EmbeddedFile};
 
 #[derive(Embed)]
-#[folder = "$CARGO_MANIFEST_DIR/../../console/dist/"]
+#[folder = "../../console/dist/"]
 #[allow_missing = true]
 struct Console;
 

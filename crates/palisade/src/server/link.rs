@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use palisade_core::{Actor, Event, Generation, HostId, Outcome, Report, Severity, Timestamp};
+use palisade_core::{Actor, Event, Generation, HostId, Outcome, PlanState, Report, Severity, Timestamp};
 use palisade_guard::api::ApiError;
 use palisade_guard::{GuardError, store};
 use serde::Deserialize;
@@ -109,7 +109,11 @@ async fn take_report(
     report: &Report,
     now: Timestamp,
 ) -> Result<(), GuardError> {
-    store::report_put(db, report).await?;
+    let changed = store::report_put(db, report).await?;
+    if changed.iter().any(|plan| plan.state == PlanState::Probation) {
+        // who looks on connects anew: only that proves that the change has not cut them off
+        server.connections.send_modify(|n| *n += 1);
+    }
     if report.steps.is_empty() {
         return Ok(());
     }

@@ -1,7 +1,7 @@
 //! Where the server listens: HTTPS for browsers and tools, a socket file for root and the agent
 //! of the same machine.
 
-use super::access::Origin;
+use super::access::{ConnectedAt, Origin};
 use super::{Server, api, tls};
 use anyhow::{Context, Result};
 use axum::Router;
@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
@@ -41,6 +41,7 @@ pub async fn https(server: Server, address: SocketAddr, identity: &tls::Identity
     })?;
     let address = listener.local_addr()?;
     let acceptor = TlsAcceptor::from(Arc::clone(&identity.config));
+    let renewed = server.connections.subscribe();
     let router = api::network(server);
     let task = tokio::spawn(async move {
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -54,12 +55,12 @@ pub async fn https(server: Server, address: SocketAddr, identity: &tls::Identity
                     continue;
                 }
             };
-            let (acceptor, router) = (acceptor.clone(), router.clone());
+            let (acceptor, router, renewed) = (acceptor.clone(), router.clone(), renewed.clone());
             tokio::spawn(async move {
                 let _place = place;
                 let _ = stream.set_nodelay(true);
                 if let Ok(Ok(tls)) = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
-                    serve(TokioIo::new(tls), router, Origin::Network(peer.ip().to_canonical())).await;
+                    serve(TokioIo::new(tls), router, Origin::Network(peer.ip().to_canonical()), renewed).await;
                 }
             });
         }
@@ -85,24 +86,42 @@ pub fn socket(server: Server, path: &Path) -> Result<JoinHandle<()>> {
                 continue;
             }
             let router = router.clone();
-            tokio::spawn(serve(TokioIo::new(stream), router, Origin::Socket));
+            tokio::spawn(serve(TokioIo::new(stream), router, Origin::Socket, never_renewed()));
         }
     }))
 }
 
-/// Serves HTTP/1 and HTTP/2 on one connection until it ends.
-pub async fn serve<T>(io: T, router: Router, origin: Origin)
+/// For connections that need not be made anew: their other end makes one per request.
+pub fn never_renewed() -> watch::Receiver<u64> {
+    watch::channel(0).1
+}
+
+/// Serves HTTP/1 and HTTP/2 on one connection until it ends, or until `renewed` changes: then what
+/// is under way is finished, and the other end has to connect anew.
+pub async fn serve<T>(io: T, router: Router, origin: Origin, mut renewed: watch::Receiver<u64>)
 where
     T: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
+    let connected_at = ConnectedAt(palisade_core::Timestamp::now());
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(origin));
+        request.extensions_mut().insert(connected_at);
         router.clone().oneshot(request)
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(64);
-    if let Err(error) = builder.serve_connection(io, service).await {
+    let connection = builder.serve_connection(io, service);
+    tokio::pin!(connection);
+    renewed.mark_unchanged();
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        Ok(()) = renewed.changed() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
         tracing::debug!(%error, "a connection ended badly");
     }
 }

@@ -20,7 +20,7 @@ mod tokens;
 
 pub use access::Origin;
 pub use api::openapi;
-pub use listen::serve;
+pub use listen::{never_renewed, serve};
 
 use crate::config::Config;
 use crate::guards;
@@ -48,6 +48,8 @@ pub struct Server {
     pub name: Arc<str>,
     /// SHA-256 of the certificate.
     pub fingerprint: Arc<str>,
+    /// Ticks when browsers shall connect anew, so that they prove their path.
+    pub connections: tokio::sync::watch::Sender<u64>,
     /// When this server was started.
     pub started_at: palisade_core::Timestamp,
 }
@@ -101,6 +103,7 @@ pub async fn open(dir: &Path, config: &Config, fingerprint: &str) -> Result<Serv
     let context = ServerContext::new(db, Arc::new(SystemClock), guards::journal(), failsafe(config));
     Ok(Server {
         started_at: context.now(),
+        connections: tokio::sync::watch::channel(0).0,
         access: Arc::new(access::Access::default()),
         guards: Arc::new(guards),
         name: host_name().into(),

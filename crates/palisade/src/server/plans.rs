@@ -1,8 +1,10 @@
 //! Plans: what is being changed, by whom, and whether it can still be undone.
 
+use super::access::ConnectedAt;
 use super::{Server, tokens};
-use axum::Json;
 use axum::extract::{Path, Query, State as Inject};
+use axum::http::StatusCode;
+use axum::{Extension, Json};
 use palisade_core::{Plan, PlanState};
 use palisade_guard::api::{ApiError, Body, Caller, Can, ErrorBody, Operator, Page, PageParams, Role};
 use palisade_guard::db::Write;
@@ -16,7 +18,40 @@ use utoipa::{IntoParams, ToSchema};
 pub struct PlanView {
     #[serde(flatten)]
     plan: Plan,
+    /// Only for a plan on probation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proof: Option<Proof>,
     can: BTreeMap<String, Can>,
+}
+
+/// What shows that a change has cut nobody off.
+#[derive(Serialize, ToSchema)]
+pub struct Proof {
+    /// Every agent has connected to the server after the change. Its report is the proof, since an
+    /// agent makes a new connection for each.
+    agent_reconnected: bool,
+    /// The connection of this request was made after the change. The host that is changed is the
+    /// one that the server runs on, so this is the path to it.
+    operator_path: bool,
+}
+
+impl Proof {
+    fn of(plan: &Plan, connected_at: ConnectedAt) -> Proof {
+        let reported = |host: &palisade_core::HostId| plan.reports.iter().find(|r| r.host == *host);
+        Proof {
+            agent_reconnected: plan.hosts.iter().all(|h| reported(h).is_some()),
+            operator_path: plan.hosts.iter().all(|h| reported(h).is_some_and(|r| connected_at.0 > r.at)),
+        }
+    }
+
+    /// What is missing, if anything.
+    fn missing(&self) -> Option<&'static str> {
+        match (self.agent_reconnected, self.operator_path) {
+            (false, _) => Some("not every agent has connected anew since the change"),
+            (_, false) => Some("your own path has not been tried since the change"),
+            (true, true) => None,
+        }
+    }
 }
 
 /// Which plans.
@@ -39,7 +74,9 @@ pub struct ConfirmParams {
     waiver: Option<String>,
 }
 
-fn view(plan: Plan, caller: &Caller) -> PlanView {
+fn view(plan: Plan, caller: &Caller, connected_at: ConnectedAt) -> PlanView {
+    let proof = (plan.state == PlanState::Probation).then(|| Proof::of(&plan, connected_at));
+    let unproven = proof.as_ref().and_then(Proof::missing);
     let undoable =
         matches!(plan.state, PlanState::Applying | PlanState::Applied | PlanState::Probation | PlanState::Kept);
     let role = |possible: bool, why: &str| match caller.can(Role::Operator) {
@@ -47,10 +84,14 @@ fn view(plan: Plan, caller: &Caller) -> PlanView {
         other => other,
     };
     let can = BTreeMap::from([
-        ("confirm".to_owned(), role(plan.state == PlanState::Probation, "it is not on probation")),
+        (
+            "confirm".to_owned(),
+            role(proof.is_some() && unproven.is_none(), unproven.unwrap_or("it is not on probation")),
+        ),
+        ("confirm_waived".to_owned(), role(proof.is_some(), "it is not on probation")),
         ("rollback".to_owned(), role(undoable, "it is not in force")),
     ]);
-    PlanView { plan, can }
+    PlanView { plan, proof, can }
 }
 
 /// Plans, newest first.
@@ -58,11 +99,13 @@ fn view(plan: Plan, caller: &Caller) -> PlanView {
 pub async fn list(
     Inject(server): Inject<Server>,
     caller: Caller,
+    Extension(connected_at): Extension<ConnectedAt>,
     Query(params): Query<PlanParams>,
 ) -> Result<Json<Page<PlanView>>, ApiError> {
     let mut db = server.context.db.read().acquire().await?;
     let plans = store::plans(&mut db, false).await?.into_iter();
-    let views = plans.filter(|p| params.state.is_none_or(|s| s == p.state)).map(|p| view(p, &caller)).collect();
+    let views =
+        plans.filter(|p| params.state.is_none_or(|s| s == p.state)).map(|p| view(p, &caller, connected_at)).collect();
     let page = PageParams { limit: params.limit, cursor: params.cursor, ..PageParams::default() };
     Ok(Json(Page::of(views, &page)?.because("nothing was changed through Palisade yet")))
 }
@@ -73,11 +116,12 @@ pub async fn list(
 pub async fn show(
     Inject(server): Inject<Server>,
     caller: Caller,
+    Extension(connected_at): Extension<ConnectedAt>,
     Path(id): Path<String>,
 ) -> Result<Json<PlanView>, ApiError> {
     let mut db = server.context.db.read().acquire().await?;
     let plan = store::plan(&mut db, &id).await?.ok_or_else(|| ApiError::not_found(format!("a plan `{id}`")))?;
-    Ok(Json(view(plan, &caller)))
+    Ok(Json(view(plan, &caller, connected_at)))
 }
 
 /// Keeps a plan that is on probation.
@@ -86,6 +130,7 @@ pub async fn show(
 pub async fn confirm(
     Inject(server): Inject<Server>,
     Operator(caller): Operator,
+    Extension(connected_at): Extension<ConnectedAt>,
     Path(id): Path<String>,
     Body(params): Body<ConfirmParams>,
 ) -> Result<Json<PlanView>, ApiError> {
@@ -93,16 +138,25 @@ pub async fn confirm(
     if plan.state != PlanState::Probation {
         return Err(ApiError::conflict(format!("plan `{id}` is {}, not on probation", word(plan.state))));
     }
+    let unproven = Proof::of(&plan, connected_at).missing();
+    if let Some(missing) = unproven.filter(|_| params.waiver.is_none()) {
+        return Err(ApiError::new(
+            StatusCode::CONFLICT,
+            "path_unproven",
+            format!("plan `{id}` cannot be kept: {missing}"),
+        )
+        .hint("connect anew and try again, or give a waiver with the reason; it is audited"));
+    }
     if let Some(serve) = server.guard(&plan.guard).and_then(|g| g.server.as_ref()) {
         serve.keep(&mut tx, &plan).await?;
     }
     (plan.state, plan.deadline) = (PlanState::Kept, None);
     let message = match params.waiver {
-        Some(reason) => format!("kept plan {id} without proof of the path: {reason}"),
-        None => format!("kept plan {id}"),
+        Some(reason) if unproven.is_some() => format!("kept plan {id} without proof of the path: {reason}"),
+        _ => format!("kept plan {id}"),
     };
     let plan = end(&server, tx, plan, &caller, "frame.plan.confirm", message).await?;
-    Ok(Json(view(plan, &caller)))
+    Ok(Json(view(plan, &caller, connected_at)))
 }
 
 /// Undoes a plan.
@@ -111,10 +165,11 @@ pub async fn confirm(
 pub async fn rollback(
     Inject(server): Inject<Server>,
     Operator(caller): Operator,
+    Extension(connected_at): Extension<ConnectedAt>,
     Path(id): Path<String>,
 ) -> Result<Json<PlanView>, ApiError> {
     let plan = undo(&server, &id, &caller, &format!("rolled back by {}", caller.name)).await?;
-    Ok(Json(view(plan, &caller)))
+    Ok(Json(view(plan, &caller, connected_at)))
 }
 
 /// Undoes a plan for `reason`; also called when its probation ends.

@@ -101,6 +101,8 @@ fn a_network_ban_is_on_probation_and_returns_unless_it_is_kept() {
 
     let id = ban("30s");
     until("it is on probation", || state(&id) == "probation");
+    let shown = scene.palisade.json(&["plan", "show", &id]);
+    assert_eq!(shown["proof"], json!({ "agent_reconnected": true, "operator_path": true }), "a command connects anew");
     scene.palisade.ok(&["plan", "confirm", &id]);
     assert_eq!(state(&id), "kept");
     assert!(!scene.reaches(THERE));

@@ -1,0 +1,13 @@
+import { expect, test } from "vitest";
+import { touches } from "./stream";
+
+test.each([
+  ["firewall/bans", "firewall/bans", true],
+  ["firewall", "firewall/bans", true],
+  ["hosts/web-1", "hosts", true],
+  ["hosts", "hosts", true],
+  ["host", "hosts", false],
+  ["plans", "hosts", false],
+  ["journal", "audit", true],
+  ["hosts", "overview", true],
+])("a change of %s touches the query of %s: %s", (topic, head, expected) => expect(touches(topic, head)).toBe(expected));

@@ -1,0 +1,6 @@
+export const text = {
+  events: "Events",
+  doing: "search the events",
+  empty: "Nothing has been recorded yet.",
+  emptyFiltered: "No event matches this filter.",
+};

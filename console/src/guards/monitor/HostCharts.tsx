@@ -1,0 +1,15 @@
+import { serverNow, useNow } from "../../words/now";
+import { MetricChart } from "./MetricChart";
+
+const NAMES = ["cpu_usage_ratio", "memory_used_ratio", "disk_used_ratio", "network_receive_bytes_rate"];
+const SPAN_S = 3_600;
+const STEP_S = 60;
+
+/** Four charts of the last hour, for the overview of a host. */
+export default function HostCharts({ host }: { host: string }) {
+  useNow(30_000);
+  const to_s = Math.floor(serverNow() / 1000 / 30) * 30;
+  return NAMES.map((name) => (
+    <MetricChart key={name} host={host} name={name} from_s={to_s - SPAN_S} to_s={to_s} step_s={STEP_S} every_ms={30_000} range="1h" sync={`overview ${host}`} />
+  ));
+}

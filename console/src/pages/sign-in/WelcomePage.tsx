@@ -1,0 +1,90 @@
+import { Button, PasswordInput, TextInput } from "@mantine/core";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { type FormEvent, useEffect, useState } from "react";
+import { useNavigate } from "react-router";
+import { act, sessionQuery } from "../../api/queries";
+import { Command } from "../../parts/Command/Command";
+import { ErrorCard } from "../../parts/Notice/Notice";
+import { to } from "../../paths";
+import { Frame } from "./Frame";
+import classes from "./SignIn.module.css";
+import { text } from "./text";
+
+const PASSWORD_CHARS_MIN = 8;
+
+/** The one-time link: its token stands behind `#`, so that it is in no log, and leaves the history at once. */
+export default function WelcomePage() {
+  const [token] = useState(() => decodeURIComponent(window.location.hash.slice(1)));
+  useEffect(() => window.history.replaceState(window.history.state, "", window.location.pathname), []);
+  if (token === "") {
+    return (
+      <Frame title={text.noToken}>
+        <p>{text.noTokenLead}</p>
+        <Command command={text.newLink} on={text.serverMachine} as={text.asRoot} />
+      </Frame>
+    );
+  }
+  return (
+    <Frame title={text.welcome}>
+      <p className="meta">{text.welcomeLead}</p>
+      <FirstAccount token={token} />
+    </Frame>
+  );
+}
+
+function FirstAccount({ token }: { token: string }) {
+  const navigate = useNavigate();
+  const client = useQueryClient();
+  const [name, setName] = useState("");
+  const [password, setPassword] = useState("");
+  const [again, setAgain] = useState("");
+  const [asked, setAsked] = useState(false);
+  const short = [...password].length < PASSWORD_CHARS_MIN;
+  const create = useMutation({
+    mutationFn: () => act.welcome({ token, name: name.trim(), password }),
+    onSuccess: async () => {
+      client.removeQueries();
+      await client.fetchQuery(sessionQuery);
+      await navigate(to.overview(), { replace: true });
+    },
+  });
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    setAsked(true);
+    if (name.trim() !== "" && !short && password === again) create.mutate();
+  };
+  return (
+    <form className={classes.form} onSubmit={submit} noValidate>
+      <TextInput
+        label={text.name}
+        name="username"
+        autoComplete="username"
+        autoFocus
+        value={name}
+        onChange={(event) => setName(event.currentTarget.value)}
+        error={asked && name.trim() === "" ? text.needName : undefined}
+      />
+      <PasswordInput
+        label={text.password}
+        description={text.passwordRule}
+        name="new-password"
+        autoComplete="new-password"
+        value={password}
+        onChange={(event) => setPassword(event.currentTarget.value)}
+        error={asked && short ? text.tooShort : undefined}
+      />
+      <PasswordInput
+        label={text.again}
+        name="new-password-again"
+        autoComplete="new-password"
+        value={again}
+        onChange={(event) => setAgain(event.currentTarget.value)}
+        error={asked && password !== again ? text.different : undefined}
+      />
+      {create.error && <ErrorCard doing={text.doingWelcome} error={create.error} />}
+      <Button type="submit" variant="filled" loading={create.isPending} fullWidth>
+        {text.create}
+      </Button>
+    </form>
+  );
+}

@@ -1,0 +1,74 @@
+import { formatBitRate, formatBytes, short } from "../../words/format";
+
+/** Tick labels of a y axis: unit after the number, precision raised until every label says its value. */
+export function tickLabels(values: number[], unit: string): string[] {
+  for (let digits = 0; digits <= 4; digits += 1) {
+    const labels = values.map((value) => label(value, unit, digits));
+    const exact = values.every((value) => isExact(unit === "ratio" ? value * 100 : value, digits));
+    if (exact && new Set(labels).size === labels.length) return labels;
+  }
+  return values.map((value) => label(value, unit, 4));
+}
+
+function isExact(value: number, digits: number): boolean {
+  return value >= 10_000 || Math.abs(Number(value.toFixed(digits)) - value) < 1e-9 * Math.max(1, Math.abs(value));
+}
+
+function label(value: number, unit: string, digits: number): string {
+  switch (unit) {
+    case "ratio":
+      return `${(value * 100).toFixed(digits)}\u2009%`;
+    case "bytes":
+      return formatBytes(value);
+    case "bytes/s":
+    case "bytes_per_second":
+      return formatBitRate(value);
+    case "seconds":
+      return value >= 172_800 ? `${short(value / 86_400)}\u2009d` : `${short(value)}\u2009s`;
+    default:
+      return value >= 10_000 ? new Intl.NumberFormat("en", { notation: "compact" }).format(value) : value.toFixed(digits);
+  }
+}
+
+export interface Summary {
+  last: number | null;
+  min: number | null;
+  max: number | null;
+  avg: number | null;
+}
+
+export function summarise(values: readonly (number | null)[]): Summary {
+  const seen = values.filter((value): value is number => value !== null);
+  if (seen.length === 0) return { last: null, min: null, max: null, avg: null };
+  return {
+    last: values.at(-1) ?? null,
+    min: seen.reduce((a, b) => Math.min(a, b)),
+    max: seen.reduce((a, b) => Math.max(a, b)),
+    avg: seen.reduce((a, b) => a + b, 0) / seen.length,
+  };
+}
+
+/** Series of different times on one time axis; a time that a series lacks is a gap (null). */
+export function align(series: readonly (readonly [number, number | null][])[]): { times: number[]; values: (number | null)[][] } {
+  const times = [...new Set(series.flatMap((points) => points.map(([time]) => time)))].sort((a, b) => a - b);
+  const place = new Map(times.map((time, i) => [time, i]));
+  const values = series.map((points) => {
+    const row = new Array<number | null>(times.length).fill(null);
+    for (const [time, value] of points) row[place.get(time) as number] = value;
+    return row;
+  });
+  return { times, values };
+}
+
+/** Spans in which no series has a value: from the last value before to the first after. */
+export function gaps(times: readonly number[], values: readonly (readonly (number | null)[])[], from_s: number, to_s: number, step_s: number): [number, number][] {
+  const out: [number, number][] = [];
+  let last = from_s;
+  times.forEach((time, i) => {
+    if (values.every((row) => row[i] === null || row[i] === undefined)) return;
+    if (time - last > step_s * 2.5) out.push([last, time]);
+    last = time;
+  });
+  if (to_s - last > step_s * 4) out.push([last, to_s]);
+  return out;
+}

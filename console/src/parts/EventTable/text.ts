@@ -1,0 +1,15 @@
+export const text = {
+  time: "Time",
+  severity: "Severity",
+  message: "What",
+  kind: "Kind",
+  host: "Host",
+  actor: "By",
+  outcome: "Outcome",
+  outcomes: { success: "done", failure: "failed", refused: "refused" },
+  from: (address: string) => `from ${address}`,
+  event: "Event",
+  object: "Object",
+  data: "Data",
+  server: "the server",
+};

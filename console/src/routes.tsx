@@ -1,0 +1,39 @@
+import { createBrowserRouter, type RouteObject } from "react-router";
+import { RouteError } from "./shell/RouteError";
+import { Shell } from "./shell/Shell";
+
+const page = (path: string, load: () => Promise<{ default: React.ComponentType }>): RouteObject => ({
+  path,
+  lazy: async () => ({ Component: (await load()).default }),
+});
+
+/** Every address of the console: the API's path without its prefix, guard word first. */
+const pages: RouteObject[] = [
+  page("/", () => import("./pages/overview/OverviewPage")),
+  page("/hosts", () => import("./pages/hosts/HostsPage")),
+  page("/hosts/:host/:tab?", () => import("./pages/hosts/HostPage")),
+  page("/findings", () => import("./pages/findings/FindingsPage")),
+  page("/plans", () => import("./pages/plans/PlansPage")),
+  page("/plans/:id", () => import("./pages/plans/PlanPage")),
+  page("/firewall/bans", () => import("./guards/firewall/BansPage")),
+  page("/firewall/allow", () => import("./guards/firewall/BansPage")),
+  page("/inventory", () => import("./guards/inventory/InventoryPage")),
+  page("/monitor", () => import("./guards/monitor/MonitorPage")),
+  page("/journal/events", () => import("./guards/journal/EventsPage")),
+  page("/audit", () => import("./pages/audit/AuditPage")),
+  page("/tokens", () => import("./pages/tokens/TokensPage")),
+  page("/:guard", () => import("./pages/guard/GuardPage")),
+  page("/:guard/:section", () => import("./pages/guard/GuardPage")),
+  page("*", () => import("./shell/NotFoundPage")),
+];
+
+/** While the first page is on its way nothing is shown: a spinner would only blink. */
+const HydrateFallback = () => null;
+
+export const routes: RouteObject[] = [
+  { ...page("/sign-in", () => import("./pages/sign-in/SignInPage")), HydrateFallback },
+  { ...page("/welcome", () => import("./pages/sign-in/WelcomePage")), HydrateFallback },
+  { element: <Shell />, HydrateFallback, errorElement: <RouteError />, children: [{ errorElement: <RouteError />, children: pages }] },
+];
+
+export const router = createBrowserRouter(routes);

@@ -1,0 +1,31 @@
+import { GUARDS, type Guard, HOST_TABS, to } from "../paths";
+import { text } from "./text";
+
+export interface Crumb {
+  title: string;
+  to: string;
+}
+
+const PAGES: Record<string, string> = {
+  hosts: text.hosts,
+  findings: text.findings,
+  plans: text.plans,
+  tokens: text.tokens,
+  audit: text.audit,
+  bans: text.bans,
+  allow: text.allow,
+  events: text.events,
+};
+
+/** The way from the overview to an address, in names. */
+export function crumbsOf(pathname: string): Crumb[] {
+  const parts = pathname.split("/").filter((part) => part !== "");
+  if (parts.length === 0) return [{ title: text.overview, to: to.overview() }];
+  return parts.map((part, i) => {
+    const name = decodeURIComponent(part);
+    const isGuard = i === 0 && (GUARDS as readonly string[]).includes(name);
+    const isTab = i === 2 && parts[0] === "hosts" && (HOST_TABS as readonly string[]).includes(name);
+    const title = isGuard || isTab ? (text.guardNames[name as Guard] ?? PAGES[name] ?? name) : i === 1 && (parts[0] === "hosts" || parts[0] === "plans") ? name : (PAGES[name] ?? name);
+    return { title, to: isGuard ? to.guard(name as Guard) : `/${parts.slice(0, i + 1).join("/")}` };
+  });
+}
