@@ -38,7 +38,7 @@ function overview() {
   return {
     hosts_total: hosts.length, need_you: new Set([...open.filter((f) => ["critical", "high"].includes(f.severity)).map((f) => f.host), canned.SILENT]).size,
     counts: { silent: 1, plans_on_probation: world.plans.filter((p) => p.state === "probation").length, findings_open: Object.fromEntries(["critical", "high", "medium", "low", "informational"].map((s) => [s, count(s)])) },
-    score: 37, practices: canned.practices(), do_next: open.slice(0, 7), hosts: hosts.map(({ name, state, verdict }) => ({ name, state, verdict: verdict.word })),
+    score: 37, practices: canned.practices(), do_next: open.slice(0, 7).map((finding, i) => ({ ...finding, more: i })), hosts: hosts.map(({ name, state, verdict }) => ({ name, state, verdict: verdict.word })),
     guards_reported: { done: 6, total: 6 }, observed_at: canned.ago(8), fresh_until: canned.ahead(60),
   };
 }

@@ -1249,6 +1249,11 @@ export interface components {
             /** @description `ratio`, `bytes`, `bytes/s`, `1/s`, `seconds`, `count`. */
             unit: string;
         };
+        /** @description The worst finding of a check, standing for all of that check. */
+        NextView: components["schemas"]["Finding"] & {
+            /** @description Further open findings of the same check. */
+            more: number;
+        };
         /**
          * @description Who decides about a ban.
          * @enum {string}
@@ -1293,8 +1298,8 @@ export interface components {
         /** @description The first page. */
         OverviewView: {
             counts: components["schemas"]["Counts"];
-            /** @description The worst findings, by severity and by how many hosts they are on. */
-            do_next: components["schemas"]["Finding"][];
+            /** @description The worst findings, one per check, by severity and by how many there are. */
+            do_next: components["schemas"]["NextView"][];
             /** Format: date-time */
             fresh_until?: string | null;
             guards_reported: components["schemas"]["GuardsReported"];

@@ -132,6 +132,9 @@ export function zoneName(): string {
   return new Intl.DateTimeFormat("en", { timeZoneName: "short" }).formatToParts(0).find((part) => part.type === "timeZoneName")?.value ?? "UTC";
 }
 
+/** Bytes per second that are printed in bits per second, as the rates of networks are. */
+export const BIT_RATE = "bit/s";
+
 /** A value in the unit that the metric catalogue gives. */
 export function formatUnit(value: number | null | undefined, unit: string): string {
   if (value === null || value === undefined) return NONE;
@@ -141,7 +144,8 @@ export function formatUnit(value: number | null | undefined, unit: string): stri
     case "bytes":
       return formatBytes(value);
     case "bytes/s":
-    case "bytes_per_second":
+      return `${formatBytes(value)}/s`;
+    case BIT_RATE:
       return formatBitRate(value);
     case "1/s":
       return `${value >= 10_000 ? grouped.format(value) : short(value)}${THIN}/s`;

@@ -89,7 +89,7 @@ impl Session {
 
     /// Something other than a single test is skipped; it counts as one.
     pub fn skip(&mut self, why: &str) {
-        println!("skipped: {why}");
+        println!("step skipped: {why}");
         self.counts.skipped += 1;
         self.reasons.push(why.to_owned());
     }

@@ -3,6 +3,7 @@ import { useMemo } from "react";
 import { seriesQuery } from "../../api/queries";
 import Chart, { type ChartSeries } from "../../parts/Chart/Chart";
 import { BlockSkeleton, ErrorCard } from "../../parts/Notice/Notice";
+import { BIT_RATE } from "../../words/format";
 import { text } from "./text";
 
 interface MetricChartProps {
@@ -38,7 +39,7 @@ export function MetricChart({ host, name, from_s, to_s, step_s, every_ms, range,
   return (
     <Chart
       title={title}
-      unit={data.unit}
+      unit={data.name.startsWith("network_") && data.unit === "bytes/s" ? BIT_RATE : data.unit}
       series={series}
       from_s={from_s}
       to_s={to_s}

@@ -126,7 +126,7 @@ function Practices({ practices }: { practices: PracticeRow[] }) {
   );
 }
 
-function DoNext({ findings, looked }: { findings: Finding[]; looked: boolean }) {
+function DoNext({ findings, looked }: { findings: Overview["do_next"]; looked: boolean }) {
   return (
     <Card title={text.next} aside={<Link to={to.findings()}>{text.allFindings}</Link>}>
       {findings.length === 0 && <EmptyState title={looked ? text.nextNone : text.nextUnknown} />}
@@ -140,6 +140,7 @@ function DoNext({ findings, looked }: { findings: Finding[]; looked: boolean }) 
                 <span className="mono">
                   <Untrusted>{finding.object}</Untrusted>
                 </span>{" "}
+                {finding.more > 0 && `${text.more(finding.more)} `}
                 · <HostLink host={finding.host} tab="findings" />
               </p>
             </div>

@@ -25,6 +25,7 @@ export const text = {
   next: "Do next",
   nextNone: "Nothing to do next: no open finding is worse than informational.",
   mend: "Mend",
+  more: (n: number) => `and ${n} more`,
   allFindings: "All findings",
   hosts: "Hosts",
   allHosts: "All hosts",

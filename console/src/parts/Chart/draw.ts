@@ -1,5 +1,6 @@
 import uPlot from "uplot";
 import { DASHES, type SeriesLook } from "../../theme/series";
+import { BIT_RATE } from "../../words/format";
 import { gaps, tickLabels } from "./ticks";
 
 export interface Drawn {
@@ -69,8 +70,8 @@ export function draw(element: HTMLElement, latest: () => Drawn, onRange: (from_s
 
 /** Steps of the y axis that are round in the unit that is printed: powers of two for bytes, of ten for bits. */
 function incrementsOf(unit: string): number[] | undefined {
-  if (unit === "bytes") return Array.from({ length: 50 }, (_, i) => 2 ** i);
-  if (unit === "bytes/s" || unit === "bytes_per_second") return Array.from({ length: 14 }, (_, i) => [1, 2, 5].map((n) => (n * 10 ** i) / 8)).flat();
+  if (unit === "bytes" || unit === "bytes/s") return Array.from({ length: 50 }, (_, i) => 2 ** i);
+  if (unit === BIT_RATE) return Array.from({ length: 14 }, (_, i) => [1, 2, 5].map((n) => (n * 10 ** i) / 8)).flat();
   return undefined;
 }
 

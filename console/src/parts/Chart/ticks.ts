@@ -1,4 +1,4 @@
-import { formatBitRate, formatBytes, short } from "../../words/format";
+import { BIT_RATE, formatBitRate, formatBytes, short } from "../../words/format";
 
 /** Tick labels of a y axis: unit after the number, precision raised until every label says its value. */
 export function tickLabels(values: number[], unit: string): string[] {
@@ -21,7 +21,8 @@ function label(value: number, unit: string, digits: number): string {
     case "bytes":
       return formatBytes(value);
     case "bytes/s":
-    case "bytes_per_second":
+      return `${formatBytes(value)}/s`;
+    case BIT_RATE:
       return formatBitRate(value);
     case "seconds":
       return value >= 172_800 ? `${short(value / 86_400)}\u2009d` : `${short(value)}\u2009s`;

@@ -33,6 +33,15 @@ pub struct HostCell {
     verdict: VerdictWord,
 }
 
+/// The worst finding of a check, standing for all of that check.
+#[derive(Serialize, ToSchema)]
+pub struct NextView {
+    #[serde(flatten)]
+    finding: Finding,
+    /// Further open findings of the same check.
+    more: usize,
+}
+
 /// What there is of everything.
 #[derive(Serialize, ToSchema)]
 pub struct Counts {
@@ -59,8 +68,8 @@ pub struct OverviewView {
     /// 0 to 100.
     score: u32,
     practices: Vec<PracticeView>,
-    /// The worst findings, by severity and by how many hosts they are on.
-    do_next: Vec<Finding>,
+    /// The worst findings, one per check, by severity and by how many there are.
+    do_next: Vec<NextView>,
     hosts: Vec<HostCell>,
     guards_reported: GuardsReported,
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -122,18 +131,23 @@ fn by_severity(hosts: &[HostSnapshot]) -> BTreeMap<String, usize> {
     Severity::ALL.into_iter().map(|s| (s.as_str().to_owned(), count(s))).collect()
 }
 
-/// One finding per check and object, worst first, then those on most hosts.
-fn do_next(hosts: &[HostSnapshot]) -> Vec<Finding> {
-    let mut reach: BTreeMap<(&str, &str), (usize, &Finding)> = BTreeMap::new();
-    for row in hosts.iter().flat_map(HostSnapshot::open) {
-        let f = &row.finding;
-        if f.severity > Severity::Informational {
-            reach.entry((&f.check, &f.object)).or_insert((0, f)).0 += 1;
-        }
+/// One finding per check, worst first, then those of which there are most.
+fn do_next(hosts: &[HostSnapshot]) -> Vec<NextView> {
+    let mut checks: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
+    let open = hosts.iter().flat_map(HostSnapshot::open).map(|row| &row.finding);
+    for finding in open.filter(|f| f.severity > Severity::Informational) {
+        checks.entry(&finding.check).or_default().push(finding);
     }
-    let mut list: Vec<_> = reach.into_values().collect();
-    list.sort_by_key(|(hosts, f)| std::cmp::Reverse((f.severity, *hosts)));
-    list.into_iter().take(NEXT_MAX).map(|(_, f)| f.clone()).collect()
+    let mut list: Vec<NextView> = checks
+        .into_values()
+        .filter_map(|all| {
+            let finding = (*all.iter().max_by_key(|f| f.severity)?).clone();
+            Some(NextView { finding, more: all.len() - 1 })
+        })
+        .collect();
+    list.sort_by_key(|next| std::cmp::Reverse((next.finding.severity, next.more)));
+    list.truncate(NEXT_MAX);
+    list
 }
 
 /// For the host that has reported least.
