@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import type { CSSProperties } from "react";
 import { Link } from "react-router";
 import { overviewQuery, useList } from "../../api/queries";
-import type { Finding, Overview, PracticeRow } from "../../api/types";
+import type { Overview, PracticeRow } from "../../api/types";
 import { ActionLink } from "../../parts/Action/Action";
 import { SeverityBadge, StateBadge } from "../../parts/Badges/Badges";
 import { Untrusted } from "../../parts/Command/Command";
