@@ -1,6 +1,7 @@
 //! The contract that every keeper is held to, whatever it keeps.
 
-use crate::contract::{Keeper, SpecPair};
+use crate::contract::SpecPair;
+use crate::entry::Keeper;
 use palisade_core::Timestamp;
 
 /// A guard's keeper together with specs that ask for something.

@@ -20,10 +20,10 @@ pub mod conformance;
 pub mod context;
 pub mod contract;
 pub mod db;
+pub mod entry;
 pub mod golden;
 pub mod store;
 
 pub use context::ServerContext;
-pub use contract::{
-    Entry, Guard, GuardError, Host, Keep, Keeper, Look, Observer, Record, Serve, SpecPair, Watch, WatchContext,
-};
+pub use contract::{Guard, GuardError, Host, Keep, Record, Serve, SpecPair, Watch, WatchContext};
+pub use entry::{Entry, Keeper, Look, Observer};

@@ -3,7 +3,7 @@
 use palisade_access::check::CHECKS;
 use palisade_core::{CheckOutcome, Finding, FindingState, HostId, Timestamp};
 use palisade_guard::Host;
-use palisade_guard::contract::Look;
+use palisade_guard::entry::Look;
 use palisade_sys::Root;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -2,7 +2,7 @@
 
 use crate::server::Server;
 use axum::http::StatusCode;
-use palisade_guard::contract::Look;
+use palisade_guard::entry::Look;
 use palisade_guard::store::{self, LookReport};
 use serde_json::{Value, json};
 

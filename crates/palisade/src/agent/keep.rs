@@ -3,7 +3,8 @@
 use super::{Agent, spawn, state};
 use anyhow::Result;
 use palisade_core::{Clock, Generation, Plan, PlanState, Report, Step, StepOutcome, StepReport, SystemClock};
-use palisade_guard::contract::{BoxFuture, LocalDesk, chain, panic_text};
+use palisade_guard::contract::{BoxFuture, LocalDesk, chain};
+use palisade_guard::entry::panic_text;
 use palisade_guard::{GuardError, Keeper, SpecPair};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -80,6 +80,7 @@ async fn status(State(agent): State<Arc<Agent>>) -> Json<Value> {
         "server_last_heard": (acknowledged > 0).then(|| jiff::Timestamp::from_second(acknowledged).ok()).flatten(),
         "permit": agent.permit.words(),
         "permit_problem": agent.permit.problem,
+        "parsers_confined": false,
         "privileged": nix::unistd::geteuid().is_root(),
         "guards": guards,
         "keepers": keepers,

@@ -165,7 +165,7 @@ fn start_watchers(agent: &Arc<Agent>) {
                 if let Err(panic) = caught {
                     tracing::error!(
                         guard = word,
-                        panic = palisade_guard::contract::panic_text(&*panic),
+                        panic = palisade_guard::entry::panic_text(&*panic),
                         "the watcher panicked"
                     );
                     context.wait(std::time::Duration::from_secs(30));

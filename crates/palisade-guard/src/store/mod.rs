@@ -1,17 +1,23 @@
 //! The frame's own tables: hosts, sections of observations, findings, plans, generations.
 
 use crate::GuardError;
-use crate::contract::Look;
-use palisade_core::{
-    CheckRun, Finding, FindingState, Generation, HostId, Plan, PlanState, Report, StepOutcome, Timestamp,
-};
+use crate::entry::Look;
+use palisade_core::{CheckRun, Finding, Generation, HostId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::SqliteConnection;
 use utoipa::ToSchema;
 
+mod finding;
+mod plan;
+
+pub use finding::{FindingRow, findings};
+pub use plan::{plan, plan_id, plan_put, plans, report_put};
+
+use finding::finding_put;
+
 /// The frame's migrations.
-pub const MIGRATIONS: &[&str] = &[include_str!("../migrations/1_frame.sql")];
+pub const MIGRATIONS: &[&str] = &[include_str!("../../migrations/1_frame.sql")];
 
 /// What a host says about itself when it connects, and after every reboot.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -57,21 +63,6 @@ pub struct Freshness {
     pub error: Option<String>,
     /// Which checks ran.
     pub runs: Vec<CheckRun>,
-}
-
-/// A finding and its history.
-#[derive(Debug, Clone)]
-pub struct FindingRow {
-    /// The finding.
-    pub finding: Finding,
-    /// The guard that found it.
-    pub guard: String,
-    /// When it was first seen.
-    pub first_seen: Timestamp,
-    /// When it was last seen.
-    pub last_seen: Timestamp,
-    /// When it was no longer seen.
-    pub mended_at: Option<Timestamp>,
 }
 
 fn ms(at: Timestamp) -> i64 {
@@ -212,67 +203,6 @@ pub async fn look_put(db: &mut SqliteConnection, host: &HostId, look: &LookRepor
     Ok(())
 }
 
-async fn finding_put(
-    db: &mut SqliteConnection,
-    host: &HostId,
-    guard: &str,
-    finding: &Finding,
-    seen: Timestamp,
-) -> Result<(), GuardError> {
-    sqlx::query(
-        "INSERT INTO frame_finding (id, host, guard, state, body, first_seen, last_seen, mended_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $6, NULL)
-         ON CONFLICT (id) DO UPDATE SET state = excluded.state, body = excluded.body, last_seen = excluded.last_seen,
-           first_seen = CASE WHEN frame_finding.mended_at IS NOT NULL AND frame_finding.mended_at < excluded.last_seen
-                        THEN excluded.first_seen ELSE frame_finding.first_seen END,
-           mended_at = NULL",
-    )
-    .bind(&finding.id)
-    .bind(host.as_str())
-    .bind(guard)
-    .bind(state_word(finding.state))
-    .bind(json(finding))
-    .bind(ms(seen))
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-fn state_word(state: FindingState) -> &'static str {
-    match state {
-        FindingState::Open => "open",
-        FindingState::Planned => "planned",
-        FindingState::Mended => "mended",
-        FindingState::Accepted => "accepted",
-        FindingState::Unknown => "unknown",
-    }
-}
-
-/// The findings of one host or of all: those seen now, and those mended since `mended_since`.
-pub async fn findings(
-    db: &mut SqliteConnection,
-    host: Option<&HostId>,
-    mended_since: Timestamp,
-) -> Result<Vec<FindingRow>, GuardError> {
-    let rows: Vec<(String, String, String, i64, i64, Option<i64>)> = sqlx::query_as(
-        "SELECT guard, state, body, first_seen, last_seen, mended_at FROM frame_finding
-         WHERE ($1 IS NULL OR host = $1) AND (mended_at IS NULL OR mended_at >= $2)",
-    )
-    .bind(host.map(HostId::as_str))
-    .bind(ms(mended_since))
-    .fetch_all(db)
-    .await?;
-    rows.into_iter()
-        .map(|(guard, state, body, first, last, mended)| {
-            let mut finding: Finding = from_json("finding", &body)?;
-            if state == "mended" {
-                finding.state = FindingState::Mended;
-            }
-            Ok(FindingRow { finding, guard, first_seen: at(first), last_seen: at(last), mended_at: mended.map(at) })
-        })
-        .collect()
-}
-
 /// What every guard last said about one host.
 pub async fn freshness(db: &mut SqliteConnection, host: &HostId) -> Result<Vec<Freshness>, GuardError> {
     let rows: Vec<(String, i64, i64, Option<String>, String)> =
@@ -310,50 +240,6 @@ pub async fn section(
     row.map(|(seen, body)| Ok((at(seen), from_json("section", &body)?))).transpose()
 }
 
-/// A new plan id: `p-1`, `p-2`, ….
-pub async fn plan_id(db: &mut SqliteConnection) -> Result<String, GuardError> {
-    let (n,): (i64,) = sqlx::query_as("SELECT COALESCE(MAX(n), 0) + 1 FROM frame_plan").fetch_one(db).await?;
-    Ok(format!("p-{n}"))
-}
-
-fn plan_number(id: &str) -> i64 {
-    id.strip_prefix("p-").and_then(|n| n.parse().ok()).unwrap_or(0)
-}
-
-/// Stores a plan, new or changed.
-pub async fn plan_put(db: &mut SqliteConnection, plan: &Plan) -> Result<(), GuardError> {
-    let open = matches!(plan.state, PlanState::Applying | PlanState::Probation);
-    sqlx::query(
-        "INSERT INTO frame_plan (n, guard, open, deadline, body) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (n) DO UPDATE SET open = excluded.open, deadline = excluded.deadline, body = excluded.body",
-    )
-    .bind(plan_number(&plan.id))
-    .bind(&plan.guard)
-    .bind(i64::from(open))
-    .bind(plan.deadline.map(ms))
-    .bind(json(plan))
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// One plan.
-pub async fn plan(db: &mut SqliteConnection, id: &str) -> Result<Option<Plan>, GuardError> {
-    let row: Option<(String,)> =
-        sqlx::query_as("SELECT body FROM frame_plan WHERE n = $1").bind(plan_number(id)).fetch_optional(db).await?;
-    row.map(|(body,)| from_json("plan", &body)).transpose()
-}
-
-/// All plans, newest first; only those under way if `open`.
-pub async fn plans(db: &mut SqliteConnection, open: bool) -> Result<Vec<Plan>, GuardError> {
-    let rows: Vec<(String,)> =
-        sqlx::query_as("SELECT body FROM frame_plan WHERE open >= $1 ORDER BY n DESC LIMIT 10000")
-            .bind(i64::from(open))
-            .fetch_all(db)
-            .await?;
-    rows.into_iter().map(|(body,)| from_json("plan", &body)).collect()
-}
-
 /// Raises the generation of a guard's spec on a host, and returns the new one.
 pub async fn generation_raise(db: &mut SqliteConnection, host: &HostId, guard: &str) -> Result<Generation, GuardError> {
     sqlx::query(
@@ -375,47 +261,6 @@ pub async fn generation(db: &mut SqliteConnection, host: &HostId, guard: &str) -
         .fetch_optional(db)
         .await?;
     Ok(row.map_or_else(Generation::default, |(epoch, n)| Generation { epoch: epoch as u32, n: n as u64 }))
-}
-
-/// Takes in what a host did about a spec: plans whose generation it has reached move on.
-/// Returns the plans that changed.
-pub async fn report_put(db: &mut SqliteConnection, report: &Report) -> Result<Vec<Plan>, GuardError> {
-    let mut changed = Vec::new();
-    for mut plan in plans(db, true).await? {
-        let concerned =
-            plan.guard == report.guard && plan.hosts.contains(&report.host) && plan.generation <= report.generation;
-        if !concerned || plan.reports.iter().any(|r| r.host == report.host) {
-            continue;
-        }
-        plan.reports.push(report.clone());
-        if plan.state == PlanState::Applying && plan.hosts.iter().all(|h| plan.reports.iter().any(|r| r.host == *h)) {
-            plan.state = settled(&plan);
-            plan.reason = first_failure(&plan);
-        }
-        plan_put(db, &plan).await?;
-        changed.push(plan);
-    }
-    Ok(changed)
-}
-
-fn settled(plan: &Plan) -> PlanState {
-    if plan.reports.iter().any(|r| !r.verified) {
-        PlanState::Failed
-    } else if plan.deadline.is_some() {
-        PlanState::Probation
-    } else {
-        PlanState::Applied
-    }
-}
-
-fn first_failure(plan: &Plan) -> Option<String> {
-    let steps = plan.reports.iter().flat_map(|r| r.steps.iter().map(move |s| (&r.host, s)));
-    steps
-        .filter(|(_, s)| s.outcome != StepOutcome::Done)
-        .map(|(host, s)| {
-            format!("{host}: {} {}: {}", s.step.name, s.step.object, s.message.as_deref().unwrap_or("not carried out"))
-        })
-        .next()
 }
 
 /// How far the stream of a guard on a host has been stored; 0 before the first record.
