@@ -1984,6 +1984,13 @@ export interface components {
              * @description When.
              */
             at: string;
+            /**
+             * @description What the host's own operator decided about plans on probation while the server was away, by
+             *     plan id: true = kept, false = rolled back.
+             */
+            decisions?: {
+                [key: string]: boolean;
+            };
             /** @description True when the host had drifted from a spec that was in force before. */
             drift: boolean;
             /** @description The generation in force afterwards. */
@@ -2192,6 +2199,8 @@ export interface components {
             guards: string[];
             hosts_online: number;
             hosts_total: number;
+            /** @description Where the console and the API are. */
+            listen?: string | null;
             /** Format: date-time */
             now: string;
             /** Format: date-time */

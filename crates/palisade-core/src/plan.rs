@@ -2,6 +2,7 @@
 
 use crate::{HostId, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 use utoipa::ToSchema;
 
@@ -128,6 +129,10 @@ pub struct Report {
     pub drift: bool,
     /// What was done.
     pub steps: Vec<StepReport>,
+    /// What the host's own operator decided about plans on probation while the server was away, by
+    /// plan id: true = kept, false = rolled back.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub decisions: BTreeMap<String, bool>,
 }
 
 /// A change: what it does, to whom, and where it stands.

@@ -4,12 +4,13 @@ use crate::apply::{Act, batch};
 use crate::observe;
 use crate::plan::{steps, wanted};
 use crate::ruleset::{Present, Structure, read};
-use crate::spec::Spec;
+use crate::spec::{Decision, Spec};
 use palisade_core::{Cidr, Step, Timestamp};
 use palisade_guard::contract::{AgentFacts, LocalDesk};
 use palisade_guard::entry::keeper as erased;
 use palisade_guard::{GuardError, Keep, Keeper};
 use palisade_sys::nft::{Reader, Writer};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -137,6 +138,10 @@ impl Keep for Firewall {
         // the act is done; when it cannot be read back now, the next plan reads everything
         let _ = eyes.follow(act, known, now);
         Ok(())
+    }
+
+    fn decisions(&self, local: &Spec) -> BTreeMap<String, bool> {
+        local.decisions.iter().map(|(plan, decision)| (plan.clone(), *decision == Decision::Kept)).collect()
     }
 
     fn local_api(&self, desk: Arc<dyn LocalDesk>) -> axum::Router {

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::SqliteConnection;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -95,6 +96,12 @@ pub trait Keep: Send + Sync + 'static {
 
     /// Carries out one act. Atomic: after a crash the host is as before or as after.
     fn apply(&self, act: &Self::Act, now: Timestamp) -> Result<(), GuardError>;
+
+    /// What the host's own operator decided about the server's plans, by plan id: true = kept. It
+    /// travels in every report until the server's spec no longer holds the plan.
+    fn decisions(&self, _local: &Self::Spec) -> BTreeMap<String, bool> {
+        BTreeMap::new()
+    }
 
     /// The part of the local API that works without the server, on the agent's own socket.
     /// Handlers change the local spec through the desk.

@@ -5,6 +5,7 @@ use crate::contract::{AgentFacts, Guard, GuardError, Host, Keep, LocalDesk, Serv
 use palisade_core::{Check, CheckRun, Finding, HostId, Step, Timestamp, Verdicts};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What one look at a host brought.
@@ -80,6 +81,8 @@ pub trait Keeper: Send + Sync {
     fn plan(&self, specs: &SpecPair, now: Timestamp) -> Result<Vec<Step>, GuardError>;
     /// See [`Keep::apply`].
     fn apply(&self, step: &Step, now: Timestamp) -> Result<(), GuardError>;
+    /// See [`Keep::decisions`]; empty for a spec that cannot be read.
+    fn decisions(&self, specs: &SpecPair) -> BTreeMap<String, bool>;
     /// See [`Keep::local_api`].
     fn local_api(&self, desk: Arc<dyn LocalDesk>) -> axum::Router;
     /// Whether the value is a spec that this version understands.
@@ -116,6 +119,10 @@ impl<K: Keep> Keeper for KeeperOf<K> {
             source,
         })?;
         self.keep.apply(&act, now)
+    }
+
+    fn decisions(&self, specs: &SpecPair) -> BTreeMap<String, bool> {
+        self.spec(&specs.local).map(|local| self.keep.decisions(&local)).unwrap_or_default()
     }
 
     fn local_api(&self, desk: Arc<dyn LocalDesk>) -> axum::Router {

@@ -267,6 +267,7 @@ fn reconcile(agent: &Agent, handle: &KeeperHandle, drift: bool) -> Option<Report
         verified: verified && error.is_none(),
         drift: drift && !steps.is_empty(),
         steps,
+        decisions: handle.keeper.decisions(&handle.stored.lock().expect("no panic while held").specs),
     };
     *handle.report.lock().expect("no panic while held") = Some(report.clone());
     agent.wake.notify_one();

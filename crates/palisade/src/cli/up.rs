@@ -178,7 +178,10 @@ async fn ask(config: &Config, method: &str, path: &str) -> Result<Value> {
 
 /// Says where the console is and, as long as nobody can sign in, prints the one-time link.
 async fn greet(config: &Config) -> Result<()> {
-    let address = format!("https://{}", config.listen);
+    // the port is known to the server only when it was asked to choose one
+    let status = ask(config, "GET", "/api/v1/status").await?;
+    let listen = status["listen"].as_str().map_or_else(|| config.listen.to_string(), str::to_owned);
+    let address = format!("https://{listen}");
     println!("Palisade runs: {address}");
     let sign_in = ask(config, "GET", "/api/v1/sign-in").await?;
     println!("Certificate (SHA-256): {}", sign_in["fingerprint"].as_str().unwrap_or_default());

@@ -1,6 +1,6 @@
 //! The server's end of the link to its agents.
 
-use super::Server;
+use super::{Server, plans};
 use crate::link::messages::{Acknowledged, Down, HEARTBEAT_S, Hello, Up, Welcome};
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Query, State};
@@ -63,6 +63,9 @@ async fn report(State(server): State<Server>, Json(up): Json<Up>) -> Result<Json
     }
     let streams = streams(&server, &mut tx, &up.host).await?;
     tx.commit().await?;
+    for report in up.reports.iter().filter(|r| r.host == up.host) {
+        plans::take_decisions(&server, report).await;
+    }
     if !topics.is_empty() {
         topics.sort_unstable();
         topics.dedup();

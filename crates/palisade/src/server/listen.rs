@@ -40,6 +40,7 @@ pub async fn https(server: Server, address: SocketAddr, identity: &tls::Identity
         format!("listening on {address}\nhint: another program may have the port; give another with --listen")
     })?;
     let address = listener.local_addr()?;
+    let _ = server.address.set(address);
     let acceptor = TlsAcceptor::from(Arc::clone(&identity.config));
     let renewed = server.connections.subscribe();
     let router = api::network(server);

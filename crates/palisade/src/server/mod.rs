@@ -50,6 +50,8 @@ pub struct Server {
     pub fingerprint: Arc<str>,
     /// Ticks when browsers shall connect anew, so that they prove their path.
     pub connections: tokio::sync::watch::Sender<u64>,
+    /// Where it listens, once it does.
+    pub address: Arc<std::sync::OnceLock<std::net::SocketAddr>>,
     /// When this server was started.
     pub started_at: palisade_core::Timestamp,
 }
@@ -102,6 +104,7 @@ pub async fn open(dir: &Path, config: &Config, fingerprint: &str) -> Result<Serv
     }
     let context = ServerContext::new(db, Arc::new(SystemClock), guards::journal(), failsafe(config));
     Ok(Server {
+        address: Arc::default(),
         started_at: context.now(),
         connections: tokio::sync::watch::channel(0).0,
         access: Arc::new(access::Access::default()),

@@ -5,7 +5,7 @@ use super::{Server, tokens};
 use axum::extract::{Path, Query, State as Inject};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use palisade_core::{Plan, PlanState};
+use palisade_core::{Plan, PlanState, Report};
 use palisade_guard::api::{ApiError, Body, Caller, Can, ErrorBody, Operator, Page, PageParams, Role};
 use palisade_guard::db::Write;
 use palisade_guard::store;
@@ -134,28 +134,20 @@ pub async fn confirm(
     Path(id): Path<String>,
     Body(params): Body<ConfirmParams>,
 ) -> Result<Json<PlanView>, ApiError> {
-    let (mut tx, mut plan) = begin(&server, &id).await?;
-    if plan.state != PlanState::Probation {
-        return Err(ApiError::conflict(format!("plan `{id}` is {}, not on probation", word(plan.state))));
-    }
-    let unproven = Proof::of(&plan, connected_at).missing();
+    let mut db = server.context.db.read().acquire().await?;
+    let plan = store::plan(&mut db, &id).await?.ok_or_else(|| ApiError::not_found(format!("a plan `{id}`")))?;
+    drop(db);
+    let unproven = Proof::of(&plan, connected_at).missing().filter(|_| plan.state == PlanState::Probation);
     if let Some(missing) = unproven.filter(|_| params.waiver.is_none()) {
-        return Err(ApiError::new(
-            StatusCode::CONFLICT,
-            "path_unproven",
-            format!("plan `{id}` cannot be kept: {missing}"),
-        )
-        .hint("connect anew and try again, or give a waiver with the reason; it is audited"));
+        let message = format!("plan `{id}` cannot be kept: {missing}");
+        return Err(ApiError::new(StatusCode::CONFLICT, "path_unproven", message)
+            .hint("connect anew and try again, or give a waiver with the reason; it is audited"));
     }
-    if let Some(serve) = server.guard(&plan.guard).and_then(|g| g.server.as_ref()) {
-        serve.keep(&mut tx, &plan).await?;
-    }
-    (plan.state, plan.deadline) = (PlanState::Kept, None);
     let message = match params.waiver {
         Some(reason) if unproven.is_some() => format!("kept plan {id} without proof of the path: {reason}"),
         _ => format!("kept plan {id}"),
     };
-    let plan = end(&server, tx, plan, &caller, "frame.plan.confirm", message).await?;
+    let plan = keep(&server, &id, &caller, message).await?;
     Ok(Json(view(plan, &caller, connected_at)))
 }
 
@@ -184,6 +176,35 @@ pub async fn undo(server: &Server, id: &str, caller: &Caller, reason: &str) -> R
     (plan.state, plan.deadline) = (PlanState::RolledBack, None);
     plan.reason = Some(reason.to_owned());
     end(server, tx, plan, caller, "frame.plan.rollback", format!("plan {id} {reason}")).await
+}
+
+/// Takes over what the operator of a host decided there while this server was away.
+pub async fn take_decisions(server: &Server, report: &Report) {
+    for (id, kept) in &report.decisions {
+        let caller = Caller { name: format!("operator on {}", report.host), role: Role::Admin, address: None };
+        let taken = if *kept {
+            keep(server, id, &caller, format!("plan {id} was kept on {}", report.host)).await
+        } else {
+            undo(server, id, &caller, &format!("was rolled back on {}", report.host)).await
+        };
+        // decided here already, or in an earlier report: nothing to take over
+        if let Err(error) = taken {
+            tracing::debug!(plan = id, error = error.message(), "a decision changes nothing");
+        }
+    }
+}
+
+/// Makes a plan on probation permanent.
+async fn keep(server: &Server, id: &str, caller: &Caller, message: String) -> Result<Plan, ApiError> {
+    let (mut tx, mut plan) = begin(server, id).await?;
+    if plan.state != PlanState::Probation {
+        return Err(ApiError::conflict(format!("plan `{id}` is {}, not on probation", word(plan.state))));
+    }
+    if let Some(serve) = server.guard(&plan.guard).and_then(|g| g.server.as_ref()) {
+        serve.keep(&mut tx, &plan).await?;
+    }
+    (plan.state, plan.deadline) = (PlanState::Kept, None);
+    end(server, tx, plan, caller, "frame.plan.confirm", message).await
 }
 
 async fn begin(server: &Server, id: &str) -> Result<(Write, Plan), ApiError> {

@@ -20,6 +20,8 @@ pub struct StatusView {
     hosts_total: usize,
     hosts_online: usize,
     guards: Vec<String>,
+    /// Where the console and the API are.
+    listen: Option<String>,
     /// The user that the server's process runs as.
     uid: u32,
 }
@@ -35,6 +37,7 @@ pub async fn show(State(server): State<Server>, _caller: Caller) -> Result<Json<
         hosts_total: hosts.len(),
         hosts_online: hosts.iter().filter(|h| h.verdict == VerdictWord::Online).count(),
         guards: server.guards.iter().map(|g| g.word.to_owned()).collect(),
+        listen: server.address.get().map(ToString::to_string),
         uid: nix::unistd::geteuid().as_raw(),
     }))
 }

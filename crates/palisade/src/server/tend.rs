@@ -1,7 +1,7 @@
 //! The server's periodic work: ends of probation, retention, and the guards' own.
 
 use super::{Server, access_store, plans};
-use palisade_core::PlanState;
+use palisade_core::{HostId, Plan, PlanState};
 use palisade_guard::GuardError;
 use palisade_guard::api::{Caller, Role};
 use palisade_guard::contract::chain;
@@ -9,6 +9,8 @@ use palisade_guard::store;
 use std::time::Duration;
 
 const PROBATION_EVERY: Duration = Duration::from_secs(1);
+/// After a start, hosts first say what was decided on them while this server was away.
+const DECISIONS_ARRIVE_S: i64 = 60;
 const TEND_EVERY_TICKS: u64 = 60;
 
 /// Runs until aborted.
@@ -29,12 +31,16 @@ pub async fn run(server: Server) {
 /// Rolls back what was not kept in time. The hosts have done so already, by their kernel's timer.
 async fn end_probations(server: &Server) -> Result<(), GuardError> {
     let now = server.context.now();
-    let open = {
+    let (open, hosts) = {
         let mut db = server.context.db.read().acquire().await?;
-        store::plans(&mut db, true).await?
+        (store::plans(&mut db, true).await?, store::hosts(&mut db).await?)
     };
-    let ended = |p: &&palisade_core::Plan| {
-        matches!(p.state, PlanState::Probation | PlanState::Applying) && p.deadline.is_some_and(|at| at <= now)
+    let waited = now.duration_since(server.started_at).as_secs() >= DECISIONS_ARRIVE_S;
+    let heard = |id: &HostId| hosts.iter().any(|h| h.id == *id && h.seen_at >= server.started_at);
+    let ended = |p: &&Plan| {
+        matches!(p.state, PlanState::Probation | PlanState::Applying)
+            && p.deadline.is_some_and(|at| at <= now)
+            && (waited || p.hosts.iter().all(heard))
     };
     for plan in open.iter().filter(ended) {
         let nobody = Caller { name: "server".to_owned(), role: Role::Admin, address: None };

@@ -169,3 +169,25 @@ fn a_permit_without_ban_keeps_the_host_as_it_is() {
         Err(why) => println!("skipped: {why}"),
     }
 }
+
+#[test]
+fn what_was_kept_on_the_host_while_the_server_was_away_stays_kept() {
+    let scene = match Scene::new() {
+        Ok(scene) => scene,
+        Err(why) => return println!("skipped: {why}"),
+    };
+    let token = scene.palisade.token("operator");
+    let body = json!({ "address": THERE, "for": "1h", "probation": "25s" }).to_string();
+    let id = scene.palisade.request("POST", "/api/v1/firewall/bans", Some(&token), &body).json()["id"].clone();
+    let id = id.as_str().unwrap();
+    until("it is on probation", || scene.palisade.json(&["plan", "show", id])["state"] == "probation");
+    // stopped, the server answers nobody: for the agent it is away
+    let server = nix::unistd::Pid::from_raw(scene.palisade.server_pid());
+    nix::sys::signal::kill(server, nix::sys::signal::Signal::SIGSTOP).unwrap();
+    scene.palisade.ok(&["plan", "confirm", id, "--local"]);
+    nix::sys::signal::kill(server, nix::sys::signal::Signal::SIGCONT).unwrap();
+    until("the server takes the decision over", || scene.palisade.json(&["plan", "show", id])["state"] == "kept");
+    assert!(!scene.reaches(THERE));
+    let audit = scene.palisade.json(&["audit", "list"]).to_string();
+    assert!(audit.contains("was kept on web-1"), "{audit}");
+}

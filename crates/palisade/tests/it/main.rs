@@ -5,6 +5,7 @@ mod act;
 mod api;
 mod check;
 mod faults;
+mod hostile;
 mod https;
 mod install;
 mod running;
