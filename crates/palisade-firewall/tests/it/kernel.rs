@@ -234,7 +234,7 @@ fn a_hundred_thousand_bans_apply_at_once_and_the_next_plan_is_empty() {
     assert!(plan(&firewall, &spec).is_empty());
     println!("100,000 bans applied in {took:?}; planned again, kernel unchanged, in {:?}", began.elapsed());
     assert_eq!(firewall.stamp().unwrap(), stamp, "looking changes nothing");
-    assert!(took < Duration::from_secs(5), "an unoptimized build took {took:?}");
+    assert!(took < Duration::from_secs(60), "an unoptimized build took {took:?}");
     let few = bans(spec.bans.iter().take(99_000).cloned());
     let steps = plan(&firewall, &few);
     assert_eq!((steps[0].name.as_str(), steps[0].object.as_str()), ("RemoveBan", "1,000 addresses"));

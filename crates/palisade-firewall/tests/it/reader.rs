@@ -88,7 +88,7 @@ fn the_generation_rises_with_a_change_and_not_with_looking_or_timing_out() {
     let before = reader.generation().unwrap();
     let began = std::time::Instant::now();
     while reader.elements(&table(), "ban4").unwrap().len() > 1 {
-        assert!(began.elapsed().as_secs() < 10, "it does not time out");
+        assert!(began.elapsed().as_secs() < 60, "it does not time out");
     }
     assert_eq!(reader.generation().unwrap(), before);
     nft("add table inet other");
