@@ -105,7 +105,7 @@ pub struct TestTool {
 }
 
 /// What the tests use beyond the toolchain.
-pub const TEST_TOOLS: [TestTool; 8] = [
+pub const TEST_TOOLS: [TestTool; 9] = [
     TestTool { proof: "nft", package: "nftables" },
     TestTool { proof: "ip", package: "iproute2" },
     TestTool { proof: "chromium", package: "chromium" },
@@ -113,6 +113,7 @@ pub const TEST_TOOLS: [TestTool; 8] = [
     TestTool { proof: "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", package: "fonts-dejavu-core" },
     TestTool { proof: "systemd-analyze", package: "systemd" },
     TestTool { proof: "ps", package: "procps" },
+    TestTool { proof: "curl", package: "curl" },
     TestTool { proof: "python3", package: "python3-minimal" },
 ];
 

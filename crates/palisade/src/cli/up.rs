@@ -112,6 +112,7 @@ fn own(dir: &std::path::Path, uid: Uid, gid: Gid) -> Result<()> {
 fn start(config: &Config, args: &ConfigArgs, ids: Option<(Uid, Gid)>) -> Result<(Child, Option<ChildStdin>)> {
     let mut command = Command::new("/proc/self/exe");
     command
+        .arg0("palisade")
         .arg("server")
         .arg("--data-dir")
         .arg(&config.data_dir)
@@ -137,6 +138,8 @@ fn start(config: &Config, args: &ConfigArgs, ids: Option<(Uid, Gid)>) -> Result<
 
 /// Becomes the unprivileged user, for good: no way back, no new rights by exec.
 pub fn drop_rights(args: &ServerArgs) -> Result<()> {
+    // started through /proc/self/exe, it would be listed as `exe`
+    nix::sys::prctl::set_name(c"palisade").context("naming the process")?;
     let Some(ids) = &args.drop_to else { return Ok(()) };
     let parsed = ids.split_once(':').and_then(|(u, g)| Some((u.parse().ok()?, g.parse().ok()?)));
     let (uid, gid): (u32, u32) = parsed.with_context(|| format!("`{ids}` is no UID:GID"))?;

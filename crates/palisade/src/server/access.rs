@@ -4,9 +4,10 @@ use super::{Server, access_store as store};
 use argon2::Argon2;
 use argon2::password_hash::rand_core::OsRng;
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -16,6 +17,7 @@ use palisade_guard::api::{ApiError, Caller, Role};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Mutex;
+use std::time::Duration;
 
 /// The session cookie; the prefix makes browsers insist on Secure, Path=/ and no Domain.
 pub const COOKIE: &str = "__Host-palisade";
@@ -26,6 +28,10 @@ pub const ANONYMOUS: [(&str, &str); 3] =
     [("GET", "/api/v1/sign-in"), ("POST", "/api/v1/session"), ("POST", "/api/v1/welcome")];
 /// What a viewer may send although it is no GET: it changes nothing that lasts.
 const VIEWER_MAY: [(&str, &str); 2] = [("DELETE", "/api/v1/session"), ("POST", "/api/v1/monitor/live")];
+
+/// A request's body, in bytes; what is larger is refused.
+const BODY_BYTES_MAX: usize = 256 << 10;
+const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
 const FAILURES_MAX: u32 = 5;
 const LOCKED_S: i64 = 15 * 60;
@@ -147,24 +153,39 @@ pub fn password_rule(name: &str, password: &str) -> Result<(), ApiError> {
 /// listed as anonymous needs a caller, and what changes something needs more than a viewer.
 pub async fn layer(State(server): State<Server>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    if anonymous(&parts.method, parts.uri.path()) {
-        // who signs in may hold an old cookie; it must neither help nor hinder
-        return match own_page(&parts) {
-            Ok(()) => next.run(Request::from_parts(parts, body)).await,
-            Err(error) => error.into_response(),
-        };
-    }
-    match identify(&server, &parts).await {
-        Ok(Some(caller)) => {
-            if let Err(error) = permitted(&caller, &parts.method, parts.uri.path()) {
-                return error.into_response();
-            }
-            parts.extensions.insert(caller);
+    let caller = admitted(&server, &parts).await;
+    // read to its end whatever the answer is: HTTP/2 clients take an answer before it for a fault
+    let body = match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, BODY_BYTES_MAX)).await {
+        Ok(Ok(bytes)) => Body::from(bytes),
+        Ok(Err(_)) => return too_large().into_response(),
+        Err(_) => {
+            return ApiError::new(StatusCode::REQUEST_TIMEOUT, "slow", "the body did not arrive in time")
+                .into_response();
         }
-        Ok(None) => return ApiError::unauthenticated().into_response(),
+    };
+    match caller {
+        Ok(caller) => parts.extensions.extend(caller),
         Err(error) => return error.into_response(),
     }
     next.run(Request::from_parts(parts, body)).await
+}
+
+/// The caller, put up as an extension, if they may do this; nobody, if nobody is needed for it.
+async fn admitted(server: &Server, request: &Parts) -> Result<Extensions, ApiError> {
+    let mut extensions = Extensions::new();
+    if anonymous(&request.method, request.uri.path()) {
+        // who signs in may hold an old cookie; it must neither help nor hinder
+        own_page(request)?;
+        return Ok(extensions);
+    }
+    let caller = identify(server, request).await?.ok_or_else(ApiError::unauthenticated)?;
+    permitted(&caller, &request.method, request.uri.path())?;
+    extensions.insert(caller);
+    Ok(extensions)
+}
+
+fn too_large() -> ApiError {
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("the body has more than {BODY_BYTES_MAX} bytes"))
 }
 
 fn anonymous(method: &Method, path: &str) -> bool {

@@ -13,9 +13,6 @@ use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-/// A request's body, in bytes; what is larger is refused.
-const BODY_BYTES_MAX: usize = 256 << 10;
-
 /// What the network reaches: static files, and the API behind the sign-in layer.
 pub fn network(server: Server) -> Router {
     signed_in(server).fallback(assets::file).layer(middleware::map_response(headers))
@@ -45,7 +42,7 @@ fn signed_in(server: Server) -> Router {
             router = router.merge(serve.api().with_state(server.context.clone()).split_for_parts().0);
         }
     }
-    router.layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).layer(middleware::from_fn_with_state(server, access::layer))
+    router.layer(middleware::from_fn_with_state(server, access::layer))
 }
 
 fn frame() -> OpenApiRouter<Server> {

@@ -7,6 +7,7 @@ use palisade_core::{CheckOutcome, Finding, FindingState, HostId, Severity, Times
 use palisade_guard::api::{ApiError, Caller, Can, ErrorBody, Page, PageParams};
 use palisade_guard::store::FindingRow;
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
@@ -143,19 +144,17 @@ fn sort(rows: &mut [FindingView], by: Option<&str>) -> Result<(), ApiError> {
             &b.finding.object,
         ))
     });
-    match column {
-        "severity" => rows.sort_by_key(|r| r.finding.severity),
-        "host" => rows.sort_by(|a, b| a.finding.host.cmp(&b.finding.host)),
-        "check" => rows.sort_by(|a, b| a.finding.check.cmp(&b.finding.check)),
-        "first_seen" => rows.sort_by_key(|r| r.first_seen),
-        "last_seen" => rows.sort_by_key(|r| r.last_seen),
+    let by: fn(&FindingView, &FindingView) -> Ordering = match column {
+        "severity" => |a, b| a.finding.severity.cmp(&b.finding.severity),
+        "host" => |a, b| a.finding.host.cmp(&b.finding.host),
+        "check" => |a, b| a.finding.check.cmp(&b.finding.check),
+        "first_seen" => |a, b| a.first_seen.cmp(&b.first_seen),
+        "last_seen" => |a, b| a.last_seen.cmp(&b.last_seen),
         other => {
             return Err(ApiError::invalid(format!("`sort`: there is no column `{other}`"))
                 .hint("use severity, host, check, first_seen or last_seen, with - before it for descending"));
         }
-    }
-    if descending {
-        rows.reverse();
-    }
+    };
+    rows.sort_by(|a, b| if descending { by(b, a) } else { by(a, b) });
     Ok(())
 }

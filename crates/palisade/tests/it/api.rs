@@ -118,3 +118,35 @@ fn answers_carry_headers_that_let_a_page_load_only_what_is_ours() {
     );
     assert_eq!(palisade.request("POST", "/link/v1/hello", None, "{}").status, 404);
 }
+
+/// An answer that comes before the request's body was read looks like a fault to HTTP/2 clients.
+#[test]
+fn a_refusal_reaches_a_client_that_speaks_http_2() {
+    let palisade = match Palisade::up() {
+        Ok(palisade) => palisade,
+        Err(why) => return println!("skipped: {why}"),
+    };
+    let authorization = format!("authorization: Bearer {}", palisade.token("viewer"));
+    let url = format!("https://{}/api/v1/plans/p-1/rollback", palisade.address);
+    for _ in 0..40 {
+        let ask = [
+            "--http2",
+            "-sk",
+            "-m",
+            "20",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code}",
+            "-d",
+            "{}",
+            "-H",
+            &authorization,
+            &url,
+        ];
+        match std::process::Command::new("curl").args(ask).output() {
+            Ok(answer) => assert_eq!(String::from_utf8_lossy(&answer.stdout), "403"),
+            Err(error) => return println!("skipped: curl: {error}"),
+        }
+    }
+}
