@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod guards;
 mod link;
+mod process;
 mod server;
 
 use std::process::ExitCode;

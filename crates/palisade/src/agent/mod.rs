@@ -13,16 +13,16 @@ mod state;
 
 use crate::config::Config;
 use crate::guards;
+use crate::process;
 use crate::server;
-use anyhow::{Context, Result, bail};
-use nix::fcntl::{Flock, FlockArg};
+use anyhow::{Context, Result};
+use nix::fcntl::Flock;
 use palisade_core::HostId;
 use palisade_guard::contract::AgentFacts;
 use palisade_guard::store::HostFacts;
 use palisade_guard::{Entry, Host};
 use palisade_sys::{Root, facts};
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -61,10 +61,7 @@ pub struct Running {
 /// Prepares and starts all threads and tasks. They end when [`Running::end`] is called.
 pub async fn start(config: &Config) -> Result<Running> {
     let dir = config.agent_dir();
-    std::fs::create_dir_all(&dir).with_context(|| format!("making `{}`", dir.display()))?;
-    std::fs::set_permissions(&dir, PermissionsExt::from_mode(0o700))
-        .with_context(|| format!("making `{}` private", dir.display()))?;
-    let lock = lock(&dir)?;
+    let lock = process::claim(&dir, "agent")?;
     let agent = Arc::new(assemble(config, &dir)?);
     look::start(&agent);
     start_watchers(&agent);
@@ -179,21 +176,4 @@ fn start_watchers(agent: &Arc<Agent>) {
 pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) {
     // a kernel that has no room for a thread at start has none for the agent
     std::thread::Builder::new().name(name.to_owned()).spawn(work).expect("the kernel starts a thread");
-}
-
-fn lock(dir: &Path) -> Result<Flock<std::fs::File>> {
-    let path = dir.join("lock");
-    let file = std::fs::File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .with_context(|| format!("opening `{}`", path.display()))?;
-    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-        Ok(lock) => Ok(lock),
-        Err((_, nix::errno::Errno::EWOULDBLOCK)) => {
-            bail!("another Palisade agent runs on `{}`\nhint: end it first, or give another --data-dir", dir.display())
-        }
-        Err((_, error)) => Err(error).with_context(|| format!("locking `{}`", path.display())),
-    }
 }

@@ -8,7 +8,7 @@ mod schema;
 mod up;
 
 use crate::config::{Config, ConfigArgs, RunArgs};
-use crate::{agent, guards, server};
+use crate::{agent, guards, process, server};
 use anyhow::Result;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use palisade_guard::api::Role;
@@ -166,7 +166,7 @@ async fn nouns(command: Command, context: CliContext) -> Result<ExitCode> {
 
 async fn run_agent(config: Config) -> Result<ExitCode> {
     let running = agent::start(&config).await?;
-    up::end_asked().await;
+    process::end_asked().await;
     running.end();
     Ok(ExitCode::SUCCESS)
 }

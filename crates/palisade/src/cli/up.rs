@@ -3,6 +3,7 @@
 use crate::agent;
 use crate::config::{Config, ConfigArgs, RunArgs};
 use crate::link::http::{Target, body, send};
+use crate::process;
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use http_body_util::Full;
@@ -41,7 +42,7 @@ pub async fn run(config: Config, args: &ConfigArgs) -> Result<ExitCode> {
     ready(&config, &mut child).await?;
     let running = agent::start(&config).await?;
     greet(&config).await?;
-    let ended = end_asked();
+    let ended = process::end_asked();
     tokio::pin!(ended);
     loop {
         tokio::select! {
@@ -59,16 +60,6 @@ pub async fn run(config: Config, args: &ConfigArgs) -> Result<ExitCode> {
         child.kill().await.context("ending the server")?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// SIGTERM or SIGINT.
-pub async fn end_asked() {
-    let mut term =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).expect("SIGTERM can be caught");
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
 }
 
 /// Makes the directories, and says which user the server becomes; `None` when we are not root.

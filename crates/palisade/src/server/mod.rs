@@ -24,14 +24,12 @@ pub use listen::{never_renewed, serve};
 
 use crate::config::Config;
 use crate::guards;
-use anyhow::{Context, Result, bail};
-use nix::fcntl::{Flock, FlockArg};
+use crate::process;
+use anyhow::{Context, Result};
 use palisade_core::{Cidr, SystemClock};
 use palisade_guard::db::Database;
 use palisade_guard::{Entry, ServerContext, store};
-use std::fs::File;
 use std::net::IpAddr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -71,7 +69,7 @@ impl Server {
 /// Runs until the end is asked for: SIGTERM, SIGINT, or the end of standard input if `with_parent`.
 pub async fn run(config: Config, with_parent: bool) -> Result<()> {
     let dir = config.server_dir();
-    let _lock = prepare(&dir)?;
+    let _lock = process::claim(&dir, "server")?;
     let identity = tls::load_or_create(&dir, &config).context("preparing the server's certificate")?;
     let server = open(&dir, &config, &identity.fingerprint).await?;
     let https = listen::https(server.clone(), config.listen, &identity).await?;
@@ -131,33 +129,9 @@ pub fn host_name() -> String {
     nix::unistd::gethostname().ok().and_then(|n| n.into_string().ok()).unwrap_or_else(|| "localhost".to_owned())
 }
 
-/// Makes the directory, private to its owner, and takes the lock that keeps a second server out.
-fn prepare(dir: &Path) -> Result<Flock<File>> {
-    std::fs::create_dir_all(dir).with_context(|| format!("making `{}`", dir.display()))?;
-    std::fs::set_permissions(dir, PermissionsExt::from_mode(0o700))
-        .with_context(|| format!("making `{}` private", dir.display()))?;
-    let path = dir.join("lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .with_context(|| format!("opening `{}`", path.display()))?;
-    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-        Ok(lock) => Ok(lock),
-        Err((_, nix::errno::Errno::EWOULDBLOCK)) => {
-            bail!("another Palisade server runs on `{}`\nhint: end it first, or give another --data-dir", dir.display())
-        }
-        Err((_, error)) => Err(error).with_context(|| format!("locking `{}`", path.display())),
-    }
-}
-
 async fn ended(with_parent: bool) {
-    let mut term =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).expect("SIGTERM can be caught");
     tokio::select! {
-        _ = term.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
+        () = process::end_asked() => {}
         () = parent_gone(), if with_parent => {}
     }
 }
