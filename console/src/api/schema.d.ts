@@ -352,6 +352,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Orders, newest first. */
+        get: operations["list"];
+        put?: never;
+        /** Orders a one-off act. */
+        post: operations["create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/orders/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One order. */
+        get: operations["show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/orders/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks the host to end an order between two of its parts. */
+        post: operations["cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/overview": {
         parameters: {
             query?: never;
@@ -1148,6 +1200,30 @@ export interface components {
              */
             total: number;
         };
+        /** @description How far a job is. Stored by the agent after every part, so that it goes on there after a restart. */
+        Job: {
+            /**
+             * Format: int32
+             * @description Parts done.
+             */
+            done: number;
+            /** @description What failed, or what is being done. */
+            message?: string | null;
+            /** @description The order that it carries out. */
+            order: string;
+            /** @description Where it stands. */
+            state: components["schemas"]["JobState"];
+            /**
+             * Format: int32
+             * @description Parts in all.
+             */
+            total: number;
+        };
+        /**
+         * @description Where the job of an order stands.
+         * @enum {string}
+         */
+        JobState: "waiting" | "running" | "done" | "failed" | "cancelled";
         /** @description A value of the newest frame. */
         LatestValue: {
             /** @description What tells its series apart. */
@@ -1253,6 +1329,36 @@ export interface components {
         NextView: components["schemas"]["Finding"] & {
             /** @description Further open findings of the same check. */
             more: number;
+        };
+        /** @description A one-off act for one host. */
+        Order: {
+            /** @description Who asked for it. */
+            by: string;
+            /** @description True when somebody asked to end it. */
+            cancelled?: boolean;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            created_at: string;
+            /** @description The host that carries it out. */
+            host: components["schemas"]["HostId"];
+            /** @description `o-1`, `o-2`, …; unique on its server. */
+            id: string;
+            /** @description How far it is. */
+            job: components["schemas"]["Job"];
+            /** @description What is done. */
+            kind: components["schemas"]["OrderKind"];
+        };
+        /**
+         * @description What kind of act.
+         * @enum {string}
+         */
+        OrderKind: "look";
+        /** @description What shall be done, and where. */
+        OrderParams: {
+            host: components["schemas"]["HostId"];
+            kind: components["schemas"]["OrderKind"];
         };
         /**
          * @description Who decides about a ban.
@@ -1595,6 +1701,38 @@ export interface components {
                 name: string;
                 /** @description `ratio`, `bytes`, `bytes/s`, `1/s`, `seconds`, `count`. */
                 unit: string;
+            }[];
+            /** @description Where the next page begins; absent on the last one. */
+            next_cursor?: string | null;
+            /** @description Why the list is empty, if it is. */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are in all, with the same filter.
+             */
+            total: number;
+        };
+        /** @description A part of a list. */
+        Page_Order: {
+            /** @description The rows. */
+            items: {
+                /** @description Who asked for it. */
+                by: string;
+                /** @description True when somebody asked to end it. */
+                cancelled?: boolean;
+                /**
+                 * Format: date-time
+                 * @description When.
+                 */
+                created_at: string;
+                /** @description The host that carries it out. */
+                host: components["schemas"]["HostId"];
+                /** @description `o-1`, `o-2`, …; unique on its server. */
+                id: string;
+                /** @description How far it is. */
+                job: components["schemas"]["Job"];
+                /** @description What is done. */
+                kind: components["schemas"]["OrderKind"];
             }[];
             /** @description Where the next page begins; absent on the last one. */
             next_cursor?: string | null;
@@ -3343,6 +3481,122 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SeriesAnswer"];
+                };
+            };
+        };
+    };
+    list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Order"];
+                };
+            };
+        };
+    };
+    create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderParams"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Order"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Order"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Order"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
                 };
             };
         };

@@ -9,15 +9,18 @@ use sqlx::SqliteConnection;
 use utoipa::ToSchema;
 
 mod finding;
+mod order;
 mod plan;
 
 pub use finding::{FindingRow, findings};
+pub use order::{job_put, order, order_id, order_put, orders, orders_open};
 pub use plan::{plan, plan_id, plan_put, plans, report_put};
 
 use finding::finding_put;
 
 /// The frame's migrations.
-pub const MIGRATIONS: &[&str] = &[include_str!("../../migrations/1_frame.sql")];
+pub const MIGRATIONS: &[&str] =
+    &[include_str!("../../migrations/1_frame.sql"), include_str!("../../migrations/2_order.sql")];
 
 /// What a host says about itself when it connects, and after every reboot.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]

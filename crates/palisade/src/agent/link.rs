@@ -1,13 +1,13 @@
 //! The agent's end of the link: reports up, specs down, over a connection that may end at any time.
 
-use super::Agent;
+use super::{Agent, job};
 use crate::link::http::{Target, body, send};
 use crate::link::messages::{Acknowledged, Down, HEARTBEAT_S, Hello, REPORT_BYTES_MAX, Up, Welcome};
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, StatusCode};
-use palisade_core::{Clock, Generation, Report, SystemClock};
+use palisade_core::{Clock, Generation, Job, Report, SystemClock};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, HashMap};
@@ -45,7 +45,8 @@ async fn connected(agent: &Arc<Agent>, target: &Target) -> Result<()> {
     let welcome: Welcome = post(target, "/link/v1/hello", &hello).await?;
     tracing::info!(host.id = %agent.id(), "linked to the server");
     agent.looks.reconnected();
-    let mut session = Session { agent, target, stored: welcome.streams, reported: HashMap::new() };
+    let mut session =
+        Session { agent, target, stored: welcome.streams, reported: HashMap::new(), jobs: HashMap::new() };
     for (word, seq) in &session.stored {
         if let Some(spool) = agent.spools.get(word.as_str()) {
             spool.acknowledged(*seq);
@@ -64,6 +65,8 @@ struct Session<'a> {
     stored: BTreeMap<String, u64>,
     /// The last report of each keeper that the server has.
     reported: HashMap<String, (Generation, jiff::Timestamp)>,
+    /// The jobs as the server has them.
+    jobs: HashMap<String, Job>,
 }
 
 impl Session<'_> {
@@ -91,17 +94,21 @@ impl Session<'_> {
         }
         let more = records.values().any(|r: &Vec<_>| r.len() == RECORDS_MAX);
         let reports = self.reports();
+        let jobs =
+            self.agent.jobs.list().into_iter().filter(|j| self.jobs.get(&j.order) != Some(j)).collect::<Vec<_>>();
         let up = Up {
             host: self.agent.id().clone(),
             looks: looks.iter().map(|l| l.report.clone()).collect(),
             records,
             reports: reports.clone(),
+            jobs: jobs.clone(),
         };
         let acknowledged: Acknowledged = post(self.target, "/link/v1/report", &up).await?;
         self.agent.looks.acknowledged(&looks);
         for report in reports {
             self.reported.insert(report.guard, (report.generation, report.at));
         }
+        self.jobs.extend(jobs.into_iter().map(|job| (job.order.clone(), job)));
         for (word, seq) in &acknowledged.streams {
             if let Some(spool) = self.agent.spools.get(word.as_str()) {
                 spool.acknowledged(*seq);
@@ -119,7 +126,7 @@ impl Session<'_> {
 }
 
 /// Takes orders, one JSON document per line.
-async fn listen(agent: &Agent, target: &Target) -> Result<()> {
+async fn listen(agent: &Arc<Agent>, target: &Target) -> Result<()> {
     let path = format!("/link/v1/orders?host={}", agent.id());
     let request = Request::builder().method(Method::GET).uri(path).header("host", "palisade").body(Full::default())?;
     let response = send(target, request).await?;
@@ -143,7 +150,7 @@ async fn listen(agent: &Agent, target: &Target) -> Result<()> {
     }
 }
 
-fn obey(agent: &Agent, line: &[u8]) {
+fn obey(agent: &Arc<Agent>, line: &[u8]) {
     match serde_json::from_slice(line) {
         Ok(Down::Spec { guard, generation, spec }) => match agent.keepers.get(guard.as_str()) {
             Some(keeper) => keeper.spec(generation, spec),
@@ -154,6 +161,7 @@ fn obey(agent: &Agent, line: &[u8]) {
             let longest = SystemClock.now().as_second() + 60;
             agent.live_until_s.store(until.as_second().min(longest), Ordering::Relaxed);
         }
+        Ok(Down::Order(order)) => job::take(agent, order),
         Ok(Down::Heartbeat) => {}
         Err(error) => tracing::warn!(%error, "refused an order that this version does not understand"),
     }

@@ -1,7 +1,8 @@
 //! Looking: every guard observes in its own rhythm; what changed waits for the link.
 
 use super::{Agent, spawn};
-use palisade_core::{Clock, Finding, SystemClock, Timestamp};
+use palisade_core::{Clock, Finding, SystemClock};
+use palisade_guard::Entry;
 use palisade_guard::store::LookReport;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Condvar, Mutex};
@@ -123,14 +124,15 @@ pub fn start(agent: &Arc<Agent>) {
                 continue;
             }
             let guard = &agent.guards[index];
-            look_once(&agent, index, SystemClock.now());
+            look_once(&agent, guard);
             due[0].0 = now + Duration::from_secs(u64::from(guard.period_s));
         }
     });
 }
 
-fn look_once(agent: &Agent, index: usize, now: Timestamp) {
-    let guard = &agent.guards[index];
+/// One guard observes and judges now; what it says waits for the link.
+pub fn look_once(agent: &Agent, guard: &Entry) {
+    let now = SystemClock.now();
     let started = Instant::now();
     let look = guard.observer.look(&agent.host, now);
     if let Some(error) = &look.error {

@@ -3,6 +3,7 @@
 //! Threads, not tasks, do what may block: one per guard that watches, one per guard that keeps a
 //! state, one that looks. The link to the server is asynchronous and may come and go.
 
+mod job;
 mod keep;
 mod link;
 mod local;
@@ -41,6 +42,8 @@ pub struct Agent {
     pub spools: BTreeMap<&'static str, spool::Spool>,
     /// The guards that keep a state.
     pub keepers: BTreeMap<&'static str, keep::KeeperHandle>,
+    /// Orders, and how far they are.
+    pub jobs: job::Jobs,
     /// Set when the agent shall end.
     pub ended: Arc<AtomicBool>,
     /// Until when somebody looks on, in seconds since 1970.
@@ -65,6 +68,7 @@ pub async fn start(config: &Config) -> Result<Running> {
     let agent = Arc::new(assemble(config, &dir)?);
     look::start(&agent);
     start_watchers(&agent);
+    job::start(&agent);
     for handle in agent.keepers.values() {
         handle.start(&agent);
     }
@@ -135,6 +139,7 @@ fn assemble(config: &Config, dir: &Path) -> Result<Agent> {
         looks: look::Looks::default(),
         spools,
         keepers,
+        jobs: job::Jobs::load(dir)?,
         ended: Arc::default(),
         live_until_s: Arc::default(),
         acknowledged_s: AtomicI64::new(0),

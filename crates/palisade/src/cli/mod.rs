@@ -69,6 +69,9 @@ enum Command {
     /// Changes: what they do, and keeping or undoing them
     #[command(subcommand)]
     Plan(nouns::PlanCommand),
+    /// One-off acts, and how far they are
+    #[command(subcommand)]
+    Order(nouns::OrderCommand),
     /// API tokens
     #[command(subcommand)]
     ApiToken(nouns::TokenCommand),
@@ -158,6 +161,7 @@ async fn nouns(command: Command, context: CliContext) -> Result<ExitCode> {
         Command::Finding(c) => nouns::finding(c, &context).await,
         Command::Practice(c) => nouns::practice(c, &context).await,
         Command::Plan(c) => nouns::plan(c, &context).await,
+        Command::Order(c) => nouns::order(c, &context).await,
         Command::ApiToken(c) => nouns::api_token(c, &context).await,
         Command::User(c) => nouns::user(c, &context).await,
         _ => nouns::status(&context).await,

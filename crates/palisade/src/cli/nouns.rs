@@ -12,6 +12,11 @@ use std::process::ExitCode;
 pub enum HostCommand {
     /// List hosts
     List,
+    /// Have every guard of a host observe now
+    Look {
+        /// Its name
+        name: String,
+    },
     /// Show one host with its guards
     Show {
         /// Its name
@@ -75,6 +80,22 @@ pub enum PlanCommand {
 }
 
 #[derive(Debug, clap::Subcommand)]
+pub enum OrderCommand {
+    /// List orders, newest first
+    List,
+    /// Show one order
+    Show {
+        /// Its id
+        id: String,
+    },
+    /// End an order between two of its parts
+    Cancel {
+        /// Its id
+        id: String,
+    },
+}
+
+#[derive(Debug, clap::Subcommand)]
 pub enum TokenCommand {
     /// Make a token; the last line printed is the token
     Create {
@@ -117,6 +138,11 @@ pub async fn host(command: HostCommand, context: &CliContext) -> Result<ExitCode
                     cell(&h["worst"], "title"),
                 ]
             });
+        }
+        HostCommand::Look { name } => {
+            let wanted = json!({ "host": name, "kind": "look" });
+            let order = context.client.call("POST", "/api/v1/orders", Some(wanted)).await?;
+            print_fields(context, &order, &["id", "host", "kind"]);
         }
         HostCommand::Show { name } => {
             let host = context.client.call("GET", &format!("/api/v1/hosts/{}", segment(&name)), None).await?;
@@ -210,6 +236,37 @@ pub async fn plan(command: PlanCommand, context: &CliContext) -> Result<ExitCode
             let verified = if report["verified"] == json!(true) { "verified" } else { "not verified" };
             println!("{}: {} at {}", cell(&report, "host"), verified, cell(&report, "at"));
         }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub async fn order(command: OrderCommand, context: &CliContext) -> Result<ExitCode> {
+    let client = &context.client;
+    let order = match command {
+        OrderCommand::List => {
+            let orders = client.call("GET", "/api/v1/orders", None).await?;
+            context.print(&orders, &["id", "host", "kind", "state", "done", "of", "by"], |o| {
+                let job = |field| cell(&o["job"], field);
+                vec![
+                    cell(o, "id"),
+                    cell(o, "host"),
+                    cell(o, "kind"),
+                    job("state"),
+                    job("done"),
+                    job("total"),
+                    cell(o, "by"),
+                ]
+            });
+            return Ok(ExitCode::SUCCESS);
+        }
+        OrderCommand::Show { id } => client.call("GET", &format!("/api/v1/orders/{}", segment(&id)), None).await?,
+        OrderCommand::Cancel { id } => {
+            client.call("POST", &format!("/api/v1/orders/{}/cancel", segment(&id)), None).await?
+        }
+    };
+    print_fields(context, &order, &["id", "host", "kind", "by", "created_at", "cancelled"]);
+    if context.output == Output::Table {
+        print_fields(context, &order["job"], &["state", "done", "total", "message"]);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -4,7 +4,7 @@
 //! every [`HEARTBEAT_S`]. Down: `GET /link/v1/orders` answers with one JSON document per line for
 //! as long as the connection lives.
 
-use palisade_core::{Generation, HostId, Report, Timestamp};
+use palisade_core::{Generation, HostId, Job, Order, Report, Timestamp};
 use palisade_guard::Record;
 use palisade_guard::store::{HostFacts, LookReport};
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,9 @@ pub struct Up {
     /// What was done about specs.
     #[serde(default)]
     pub reports: Vec<Report>,
+    /// How far jobs are.
+    #[serde(default)]
+    pub jobs: Vec<Job>,
 }
 
 /// The answer: all of it is stored.
@@ -77,6 +80,8 @@ pub enum Down {
         /// Until when.
         until: Timestamp,
     },
+    /// A one-off act. Sent again on every connection until its job is over.
+    Order(Order),
     /// Nothing; the line is alive.
     Heartbeat,
 }

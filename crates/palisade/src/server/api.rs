@@ -1,6 +1,6 @@
 //! All addresses of the server in one place, and the OpenAPI document that describes them.
 
-use super::{Server, access, assets, findings, hosts, link, overview, plans, session, status, stream, tokens};
+use super::{Server, access, assets, findings, hosts, link, orders, overview, plans, session, status, stream, tokens};
 use crate::guards;
 use crate::link::messages::REPORT_BYTES_MAX;
 use axum::Router;
@@ -58,6 +58,9 @@ fn frame() -> OpenApiRouter<Server> {
         .routes(routes!(hosts::practices))
         .routes(routes!(findings::list))
         .routes(routes!(findings::show))
+        .routes(routes!(orders::list, orders::create))
+        .routes(routes!(orders::show))
+        .routes(routes!(orders::cancel))
         .routes(routes!(plans::list))
         .routes(routes!(plans::show))
         .routes(routes!(plans::confirm))

@@ -61,6 +61,10 @@ async fn report(State(server): State<Server>, Json(up): Json<Up>) -> Result<Json
         take_report(&server, &mut tx, report, now).await?;
         topics.extend(["plans", &report.guard, "journal"]);
     }
+    for job in &up.jobs {
+        store::job_put(&mut tx, &up.host, job).await?;
+        topics.push("orders");
+    }
     let streams = streams(&server, &mut tx, &up.host).await?;
     tx.commit().await?;
     for report in up.reports.iter().filter(|r| r.host == up.host) {
@@ -193,9 +197,11 @@ async fn send_orders(server: &Server, host: &HostId, to: &mpsc::Sender<Down>) ->
     let mut changed = server.context.specs();
     let mut sent: HashMap<&'static str, Generation> = HashMap::new();
     let mut live = None;
+    let mut ordered: HashMap<String, bool> = HashMap::new();
     loop {
         changed.mark_unchanged();
         let mut messages = specs(server, host, &mut sent).await?;
+        messages.extend(orders_for(server, host, &mut ordered).await?);
         let until = server.context.looked_at_until(host);
         if until != live {
             live = until;
@@ -210,6 +216,14 @@ async fn send_orders(server: &Server, host: &HostId, to: &mpsc::Sender<Down>) ->
         }
         let _ = tokio::time::timeout(Duration::from_secs(HEARTBEAT_S), changed.changed()).await;
     }
+}
+
+/// The open orders that this connection has not carried yet, and those that were cancelled since.
+async fn orders_for(server: &Server, host: &HostId, sent: &mut HashMap<String, bool>) -> Result<Vec<Down>, GuardError> {
+    let mut db = server.context.db.read().acquire().await?;
+    let open = store::orders_open(&mut db, host).await?;
+    let new = open.into_iter().filter(|o| sent.insert(o.id.clone(), o.cancelled) != Some(o.cancelled));
+    Ok(new.map(Down::Order).collect())
 }
 
 /// The specs whose generation this connection has not carried yet.

@@ -9,6 +9,7 @@ mod fleet;
 mod hosts;
 mod link;
 mod listen;
+mod orders;
 mod overview;
 mod plans;
 mod session;

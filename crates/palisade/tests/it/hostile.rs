@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 /// The other end of the link: answers as a server does, keeps what is reported, and writes any line
 /// to the streams of orders.
-struct Hostile {
+pub struct Hostile {
     reports: Arc<Mutex<Vec<Value>>>,
     orders: Arc<Mutex<Vec<UnixStream>>>,
     agent: Child,
@@ -19,7 +19,8 @@ struct Hostile {
 }
 
 impl Hostile {
-    fn start(permit: &str) -> Hostile {
+    /// Starts an agent with this permit, and waits until it listens to orders.
+    pub fn start(permit: &str) -> Hostile {
         assert!(palisade_sandbox::is_isolated());
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("server")).unwrap();
@@ -47,7 +48,8 @@ impl Hostile {
         hostile
     }
 
-    fn send(&self, line: &str) {
+    /// Sends one line as an order.
+    pub fn send(&self, line: &str) {
         let chunk = format!("{:x}\r\n{line}\n\r\n", line.len() + 1);
         for stream in self.orders.lock().unwrap().iter_mut() {
             let _ = stream.write_all(chunk.as_bytes());
@@ -61,6 +63,13 @@ impl Hostile {
             &json!({ "spec": { "guard": "firewall", "generation": { "epoch": epoch, "n": n }, "spec": spec } })
                 .to_string(),
         );
+    }
+
+    /// What was reported about the job of an order, oldest first.
+    pub fn jobs(&self, order: &str) -> Vec<Value> {
+        let ups = self.reports.lock().unwrap();
+        let jobs = ups.iter().flat_map(|up| up["jobs"].as_array().cloned().unwrap_or_default());
+        jobs.filter(|job| job["order"] == order).collect()
     }
 
     /// The newest report of the firewall's keeper, as `epoch.n verified`.

@@ -8,4 +8,5 @@ mod faults;
 mod hostile;
 mod https;
 mod install;
+mod order;
 mod running;
