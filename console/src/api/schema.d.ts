@@ -2131,6 +2131,8 @@ export interface components {
             };
             /** @description True when the host had drifted from a spec that was in force before. */
             drift: boolean;
+            /** @description Why the host is not as it should be, if so. */
+            error?: string | null;
             /** @description The generation in force afterwards. */
             generation: components["schemas"]["Generation"];
             /** @description The guard. */

@@ -127,6 +127,9 @@ pub struct Report {
     pub verified: bool,
     /// True when the host had drifted from a spec that was in force before.
     pub drift: bool,
+    /// Why the host is not as it should be, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
     /// What was done.
     pub steps: Vec<StepReport>,
     /// What the host's own operator decided about plans on probation while the server was away, by

@@ -2,7 +2,7 @@
 
 use super::{from_json, json, ms};
 use crate::GuardError;
-use palisade_core::{Plan, PlanState, Report, StepOutcome};
+use palisade_core::{Plan, PlanState, Report};
 use sqlx::SqliteConnection;
 
 /// A new plan id: `p-1`, `p-2`, ….
@@ -81,11 +81,6 @@ fn settled(plan: &Plan) -> PlanState {
 }
 
 fn first_failure(plan: &Plan) -> Option<String> {
-    let steps = plan.reports.iter().flat_map(|r| r.steps.iter().map(move |s| (&r.host, s)));
-    steps
-        .filter(|(_, s)| s.outcome != StepOutcome::Done)
-        .map(|(host, s)| {
-            format!("{host}: {} {}: {}", s.step.name, s.step.object, s.message.as_deref().unwrap_or("not carried out"))
-        })
-        .next()
+    let failed = plan.reports.iter().find(|r| !r.verified)?;
+    Some(format!("{}: {}", failed.host, failed.error.as_deref().unwrap_or("the host is not as it should be")))
 }

@@ -265,6 +265,7 @@ fn reconcile(agent: &Agent, handle: &KeeperHandle, drift: bool) -> Option<Report
         generation: handle.generation(),
         at: SystemClock.now(),
         verified: verified && error.is_none(),
+        error,
         drift: drift && !steps.is_empty(),
         steps,
         decisions: handle.keeper.decisions(&handle.stored.lock().expect("no panic while held").specs),
