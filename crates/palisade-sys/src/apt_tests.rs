@@ -9,12 +9,12 @@ use std::time::Instant;
 
 const SOURCES: &str = "\
 Types: deb
-URIs: http://deb.debian.org/debian
+URIs: http://deb.example.org/debian
 Suites: bookworm bookworm-backports
 Components: main
 
 Types: deb
-URIs: http://deb.debian.org/debian-security
+URIs: http://deb.example.org/debian-security
 Suites: bookworm-security
 Components: main
 ";
@@ -93,7 +93,7 @@ fn host() -> tempfile::TempDir {
     write("etc/apt/sources.list.d/debian.sources", SOURCES);
     write("var/lib/dpkg/status", STATUS);
     let list = |place: &str, suite: &str, text: &str, release: String| {
-        let base = format!("var/lib/apt/lists/deb.debian.org_{place}_dists_{suite}_");
+        let base = format!("var/lib/apt/lists/deb.example.org_{place}_dists_{suite}_");
         write(&format!("{base}InRelease"), &release);
         write(&format!("{base}main_binary-amd64_Packages"), text);
     };
@@ -134,12 +134,12 @@ fn the_candidates_are_those_that_apt_would_take() {
 #[test]
 fn lists_packed_with_lz4_say_the_same_and_others_are_told() {
     let dir = host();
-    let base = dir.path().join("var/lib/apt/lists/deb.debian.org_debian_dists_bookworm_main_binary-amd64_Packages");
+    let base = dir.path().join("var/lib/apt/lists/deb.example.org_debian_dists_bookworm_main_binary-amd64_Packages");
     fs::remove_file(&base).unwrap();
     let mut packed = lz4_flex::frame::FrameEncoder::new(Vec::new());
     packed.write_all(MAIN.as_bytes()).unwrap();
     fs::write(format!("{}.lz4", base.display()), packed.finish().unwrap()).unwrap();
-    let gzip = "deb.debian.org_debian_dists_bookworm_contrib_binary-amd64_Packages.gz";
+    let gzip = "deb.example.org_debian_dists_bookworm_contrib_binary-amd64_Packages.gz";
     fs::write(dir.path().join("var/lib/apt/lists").join(gzip), [0x1f, 0x8b, 8, 0]).unwrap();
     let apt = apt(&dir);
     assert_eq!(said(&apt), EXPECTED);
@@ -149,7 +149,7 @@ fn lists_packed_with_lz4_say_the_same_and_others_are_told() {
 #[test]
 fn a_cut_lz4_list_is_told_and_not_taken_for_an_empty_one() {
     let dir = host();
-    let list = dir.path().join("var/lib/apt/lists/deb.debian.org_debian_dists_bookworm_main_binary-amd64_Packages");
+    let list = dir.path().join("var/lib/apt/lists/deb.example.org_debian_dists_bookworm_main_binary-amd64_Packages");
     fs::write(&list, [0x04, 0x22, 0x4d, 0x18, 0x64, 0x40]).unwrap();
     assert_eq!(apt(&dir).unread.len(), 1);
 }
@@ -187,7 +187,7 @@ fn a_host_without_lists_was_never_updated() {
 #[test]
 fn a_list_of_65_000_packages_is_read_in_one_pass() {
     let dir = host();
-    let path = dir.path().join("var/lib/apt/lists/deb.debian.org_debian_dists_bookworm_main_binary-amd64_Packages");
+    let path = dir.path().join("var/lib/apt/lists/deb.example.org_debian_dists_bookworm_main_binary-amd64_Packages");
     let mut text = String::with_capacity(60 << 20);
     let description = "x".repeat(600);
     for n in 0..65_000 {

@@ -15,7 +15,7 @@ const SOURCES_MAX: usize = 1_000;
 pub struct Source {
     /// The file that it stands in.
     pub file: String,
-    /// Where: `http://deb.debian.org/debian`. May contain a password; not for showing.
+    /// Where: `http://deb.example.org/debian`. May contain a password; not for showing.
     pub uri: String,
     /// Which suite: `bookworm-security`, or a directory ending in `/`.
     pub suite: String,
@@ -163,25 +163,25 @@ mod tests {
     #[test]
     fn the_lines_of_debian_and_ubuntu_are_read() {
         let said = lines(
-            "# comment\ndeb http://deb.debian.org/debian bookworm main contrib # end\ndeb-src http://deb.debian.org/debian bookworm main\n\
+            "# comment\ndeb http://deb.example.org/debian bookworm main contrib # end\ndeb-src http://deb.example.org/debian bookworm main\n\
              deb [arch=amd64 signed-by=/usr/share/keyrings/x.gpg] http://security.ubuntu.com/ubuntu noble-security main\n\
-             deb http://security.debian.org/ buster/updates main\ndebug http://x y\ndeb\ndeb [broken http://x y\n",
+             deb http://security.example.org/ buster/updates main\ndebug http://x y\ndeb\ndeb [broken http://x y\n",
         );
         let uris: Vec<_> = said.iter().map(|(uri, suite, security)| format!("{uri} {suite} {security}")).collect();
         assert_eq!(
             uris,
             [
-                "http://deb.debian.org/debian bookworm false",
+                "http://deb.example.org/debian bookworm false",
                 "http://security.ubuntu.com/ubuntu noble-security true",
-                "http://security.debian.org/ buster/updates true"
+                "http://security.example.org/ buster/updates true"
             ]
         );
     }
 
     #[test]
     fn deb822_sources_are_read_and_disabled_ones_left_out() {
-        let text = "# Debian 12\nTypes: deb deb-src\nURIs: http://deb.debian.org/debian\nSuites: bookworm bookworm-updates\nComponents: main\n\n\
-                    Types: deb\nURIs: http://deb.debian.org/debian-security\nSuites: bookworm-security\nComponents: main\nEnabled: no\n";
+        let text = "# Debian 12\nTypes: deb deb-src\nURIs: http://deb.example.org/debian\nSuites: bookworm bookworm-updates\nComponents: main\n\n\
+                    Types: deb\nURIs: http://deb.example.org/debian-security\nSuites: bookworm-security\nComponents: main\nEnabled: no\n";
         let suites: Vec<_> = paragraphs(Path::new("x"), text).into_iter().map(|s| s.suite).collect();
         assert_eq!(suites, ["bookworm", "bookworm-updates"]);
     }
@@ -190,11 +190,14 @@ mod tests {
     fn the_names_of_lists_are_those_of_apt() {
         let prefix = |uri: &str, suite: &str| Source::new(Path::new("x"), uri, suite).prefix();
         let some = |text: &str| Some(text.to_owned());
-        assert_eq!(prefix("http://deb.debian.org/debian/", "bookworm"), some("deb.debian.org_debian_dists_bookworm_"));
+        assert_eq!(
+            prefix("http://deb.example.org/debian/", "bookworm"),
+            some("deb.example.org_debian_dists_bookworm_")
+        );
         assert_eq!(prefix("https://user:secret@host:8080/a_b", "stable"), some("host:8080_a%5fb_dists_stable_"));
         assert_eq!(
-            prefix("http://security.debian.org", "buster/updates"),
-            some("security.debian.org_dists_buster_updates_")
+            prefix("http://security.example.org", "buster/updates"),
+            some("security.example.org_dists_buster_updates_")
         );
         assert_eq!(prefix("https://host/repo", "./"), some("host_repo_._"));
         assert_eq!(prefix("https://host/repo", "/"), some("host_repo_"));

@@ -60,7 +60,7 @@ pub(super) fn no_security_archive(state: &UpgradeState, verdicts: &mut Verdicts)
         suites => format!("the configured suites are {}", suites.join(", ")),
     };
     let wanted = if state.os.id == "debian" {
-        "Add http://deb.debian.org/debian-security with the suite of your release and `-security` to the sources, then run `apt-get update`."
+        "Add the `debian-security` archive of your mirror with the suite of your release and `-security` to the sources, then run `apt-get update`."
     } else {
         "Add http://security.ubuntu.com/ubuntu with the suite of your release and `-security` to the sources, then run `apt-get update`."
     };

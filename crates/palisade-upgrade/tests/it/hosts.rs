@@ -31,15 +31,15 @@ fn state(look: &Look) -> State {
 const STATUS: &str = "Package: openssl\nStatus: install ok installed\nArchitecture: amd64\nVersion: 3.0.14-1~deb12u1\n";
 const DEBIAN_12: &[(&str, &str)] = &[
     ("etc/os-release", "ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n"),
-    ("etc/apt/sources.list", "deb http://deb.debian.org/debian-security bookworm-security main\n"),
+    ("etc/apt/sources.list", "deb http://deb.example.org/debian-security bookworm-security main\n"),
     ("etc/apt/apt.conf.d/20auto-upgrades", "APT::Periodic::Unattended-Upgrade \"1\";\n"),
     ("var/lib/dpkg/status", STATUS),
     (
-        "var/lib/apt/lists/deb.debian.org_debian-security_dists_bookworm-security_InRelease",
+        "var/lib/apt/lists/deb.example.org_debian-security_dists_bookworm-security_InRelease",
         "Origin: Debian\nLabel: Debian-Security\nSuite: oldstable-security\nCodename: bookworm-security\nDate: Sat, 21 Nov 2026 09:21:32 UTC\n",
     ),
     (
-        "var/lib/apt/lists/deb.debian.org_debian-security_dists_bookworm-security_main_binary-amd64_Packages",
+        "var/lib/apt/lists/deb.example.org_debian-security_dists_bookworm-security_main_binary-amd64_Packages",
         "Package: openssl\nArchitecture: amd64\nVersion: 3.0.15-1~deb12u1\n",
     ),
 ];
