@@ -22,6 +22,7 @@ pub mod contract;
 pub mod db;
 pub mod entry;
 pub mod golden;
+pub mod link;
 pub mod store;
 
 pub use context::ServerContext;

@@ -6,52 +6,25 @@ use palisade_core::{CheckRun, Finding, Generation, HostId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::SqliteConnection;
-use utoipa::ToSchema;
 
 mod finding;
+mod host;
 mod order;
 mod plan;
 
 pub use finding::{FindingRow, findings};
+pub use host::{HostFacts, HostRow, host, host_delete, host_put, host_seen, hosts, verdict_put};
 pub use order::{job_put, order, order_id, order_put, orders, orders_open};
 pub use plan::{plan, plan_id, plan_put, plans, report_put};
 
 use finding::finding_put;
 
 /// The frame's migrations.
-pub const MIGRATIONS: &[&str] =
-    &[include_str!("../../migrations/1_frame.sql"), include_str!("../../migrations/2_order.sql")];
-
-/// What a host says about itself when it connects, and after every reboot.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct HostFacts {
-    /// PRETTY_NAME of os-release.
-    pub os: String,
-    /// Kernel release.
-    pub kernel: String,
-    /// When it was started; changes with a reboot.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    pub booted_at: Option<Timestamp>,
-    /// Its addresses, loopback left out.
-    pub addresses: Vec<String>,
-    /// The version of its agent.
-    pub agent_version: String,
-    /// Which words its permit file holds.
-    pub permit: Vec<String>,
-}
-
-/// A host as the server knows it.
-#[derive(Debug, Clone)]
-pub struct HostRow {
-    /// Its name.
-    pub id: HostId,
-    /// What it says about itself.
-    pub facts: HostFacts,
-    /// When it was first seen.
-    pub joined_at: Timestamp,
-    /// When it was last heard of.
-    pub seen_at: Timestamp,
-}
+pub const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/1_frame.sql"),
+    include_str!("../../migrations/2_order.sql"),
+    include_str!("../../migrations/3_fleet.sql"),
+];
 
 /// What one guard last said about one host: one row per host and guard.
 #[derive(Debug, Clone)]
@@ -83,46 +56,6 @@ fn json<T: Serialize>(value: &T) -> String {
 
 fn from_json<T: for<'a> Deserialize<'a>>(what: &'static str, text: &str) -> Result<T, GuardError> {
     serde_json::from_str(text).map_err(|source| GuardError::Decode { what, guard: "frame", source })
-}
-
-/// Stores that a host was heard of; `facts` only when it sent them.
-pub async fn host_seen(
-    db: &mut SqliteConnection,
-    host: &HostId,
-    facts: Option<&HostFacts>,
-    now: Timestamp,
-) -> Result<(), GuardError> {
-    sqlx::query(
-        "INSERT INTO frame_host (id, facts, joined_at, seen_at) VALUES ($1, $2, $3, $3)
-         ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at",
-    )
-    .bind(host.as_str())
-    .bind(json(&facts.cloned().unwrap_or_default()))
-    .bind(ms(now))
-    .execute(&mut *db)
-    .await?;
-    if let Some(facts) = facts {
-        sqlx::query("UPDATE frame_host SET facts = $2 WHERE id = $1")
-            .bind(host.as_str())
-            .bind(json(facts))
-            .execute(db)
-            .await?;
-    }
-    Ok(())
-}
-
-type HostTuple = (String, String, i64, i64);
-
-/// All hosts, by name.
-pub async fn hosts(db: &mut SqliteConnection) -> Result<Vec<HostRow>, GuardError> {
-    let rows: Vec<HostTuple> =
-        sqlx::query_as("SELECT id, facts, joined_at, seen_at FROM frame_host ORDER BY id").fetch_all(db).await?;
-    rows.into_iter()
-        .map(|(id, facts, joined, seen)| {
-            let id = id.parse().map_err(|e: palisade_core::HostIdError| GuardError::Refused(e.to_string()))?;
-            Ok(HostRow { id, facts: from_json("host facts", &facts)?, joined_at: at(joined), seen_at: at(seen) })
-        })
-        .collect()
 }
 
 /// One look of one guard at one host, as it travels from agent to server.

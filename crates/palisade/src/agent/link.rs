@@ -2,12 +2,12 @@
 
 use super::{Agent, job};
 use crate::link::http::{Target, body, send};
-use crate::link::messages::{Acknowledged, Down, HEARTBEAT_S, Hello, REPORT_BYTES_MAX, Up, Welcome};
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, StatusCode};
 use palisade_core::{Clock, Generation, Job, Report, SystemClock};
+use palisade_guard::link::{Acknowledged, Down, HEARTBEAT_S, Hello, REPORT_BYTES_MAX, Up, Welcome};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, HashMap};
@@ -41,7 +41,15 @@ pub async fn run(agent: Arc<Agent>, socket: PathBuf) {
 
 /// One connection: says hello, then reports and listens until one of both fails.
 async fn connected(agent: &Arc<Agent>, target: &Target) -> Result<()> {
-    let hello = Hello { host: agent.id().clone(), facts: agent.facts() };
+    let hello = Hello {
+        host: agent.id().clone(),
+        facts: agent.facts(),
+        now: Some(SystemClock.now()),
+        machine: None,
+        run: None,
+        specs: BTreeMap::new(),
+        epoch: 0,
+    };
     let welcome: Welcome = post(target, "/link/v1/hello", &hello).await?;
     tracing::info!(host.id = %agent.id(), "linked to the server");
     agent.looks.reconnected();
@@ -102,6 +110,8 @@ impl Session<'_> {
             records,
             reports: reports.clone(),
             jobs: jobs.clone(),
+            lost: BTreeMap::new(),
+            operator_at: None,
         };
         let acknowledged: Acknowledged = post(self.target, "/link/v1/report", &up).await?;
         self.agent.looks.acknowledged(&looks);
@@ -162,7 +172,8 @@ fn obey(agent: &Arc<Agent>, line: &[u8]) {
             agent.live_until_s.store(until.as_second().min(longest), Ordering::Relaxed);
         }
         Ok(Down::Order(order)) => job::take(agent, order),
-        Ok(Down::Heartbeat) => {}
+        // not sent to agents that do not say what they hold
+        Ok(Down::Heartbeat | Down::Delta { .. } | Down::Epoch(_)) => {}
         Err(error) => tracing::warn!(%error, "refused an order that this version does not understand"),
     }
 }

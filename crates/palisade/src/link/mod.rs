@@ -1,4 +1,3 @@
-//! What agent and server say to each other, and HTTP over the sockets that they share.
+//! HTTP over the sockets that agent, server and command line share.
 
 pub mod http;
-pub mod messages;

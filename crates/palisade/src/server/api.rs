@@ -2,12 +2,12 @@
 
 use super::{Server, access, assets, findings, hosts, link, orders, overview, plans, session, status, stream, tokens};
 use crate::guards;
-use crate::link::messages::REPORT_BYTES_MAX;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, header};
 use axum::middleware;
 use axum::response::Response;
+use palisade_guard::link::REPORT_BYTES_MAX;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;

@@ -2,25 +2,11 @@
 
 use super::Server;
 use crate::guards::{self, Figures};
-use crate::link::messages::SILENT_AFTER_S;
-use palisade_core::{FindingState, HostId, PracticeState, State, Timestamp};
+use palisade_core::{FindingState, HostId, PracticeState, State, Timestamp, VerdictWord};
 use palisade_guard::GuardError;
+use palisade_guard::link::SILENT_AFTER_S;
 use palisade_guard::store::{self, FindingRow, Freshness, HostRow};
-use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
-use utoipa::ToSchema;
-
-/// How a host was last heard of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum VerdictWord {
-    /// Heard of within its time.
-    Online,
-    /// Not heard of.
-    Silent,
-    /// Never heard of.
-    Never,
-}
 
 /// A finding stays in lists this long after it was mended.
 const MENDED_SHOWN_S: i64 = 24 * 3600;
@@ -37,7 +23,7 @@ pub struct HostSnapshot {
     pub practices: Vec<PracticeState>,
     /// The few figures of lists.
     pub figures: Figures,
-    /// Online, silent or never, as of `now`.
+    /// How it was last heard of, as of now.
     pub verdict: VerdictWord,
 }
 
@@ -87,7 +73,7 @@ async fn one(server: &Server, db: &mut SqliteConnection, row: HostRow) -> Result
     let practices = guards::practices(&server.guards, &runs, &plain);
     let figures = guards::figures(db, &row.id).await?;
     let verdict = match now.duration_since(row.seen_at).as_secs() {
-        age if age > SILENT_AFTER_S => VerdictWord::Silent,
+        age if age > SILENT_AFTER_S => VerdictWord::Unreachable,
         _ => VerdictWord::Online,
     };
     Ok(HostSnapshot { row, freshness, findings, practices, figures, verdict })

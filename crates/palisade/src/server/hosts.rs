@@ -1,11 +1,11 @@
 //! Hosts: the list, and one with its guards and practices.
 
 use super::Server;
-use super::fleet::{self, HostSnapshot, VerdictWord};
+use super::fleet::{self, HostSnapshot};
 use crate::guards;
 use axum::Json;
 use axum::extract::{Path, Query, State as Inject};
-use palisade_core::{Finding, Generation, HostId, PracticeState, State, Timestamp};
+use palisade_core::{Finding, Generation, HostId, PracticeState, State, Timestamp, VerdictWord};
 use palisade_guard::api::{ApiError, Caller, Can, ErrorBody, Page, PageParams, Role};
 use palisade_guard::store::{self, Freshness};
 use serde::{Deserialize, Serialize};
@@ -195,7 +195,7 @@ async fn view(server: &Server, host: &HostSnapshot, caller: &Caller) -> Result<H
 fn since(host: &HostSnapshot) -> Timestamp {
     match host.verdict {
         VerdictWord::Online => host.row.joined_at,
-        VerdictWord::Silent | VerdictWord::Never => host.row.seen_at,
+        _ => host.row.seen_at,
     }
 }
 

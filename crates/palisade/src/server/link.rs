@@ -1,7 +1,6 @@
 //! The server's end of the link to its agents.
 
 use super::{Server, plans};
-use crate::link::messages::{Acknowledged, Down, HEARTBEAT_S, Hello, Up, Welcome};
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Query, State};
 use axum::http::StatusCode;
@@ -10,6 +9,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use palisade_core::{Actor, Event, Generation, HostId, Outcome, PlanState, Report, Severity, Timestamp};
 use palisade_guard::api::ApiError;
+use palisade_guard::link::{Acknowledged, Down, HEARTBEAT_S, Hello, Up, Welcome};
 use palisade_guard::{GuardError, store};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
@@ -75,7 +75,7 @@ async fn report(State(server): State<Server>, Json(up): Json<Up>) -> Result<Json
         topics.dedup();
         server.context.publish(&topics);
     }
-    Ok(Json(Acknowledged { streams }))
+    Ok(Json(Acknowledged { streams, after_ms: 0 }))
 }
 
 async fn section_changed(

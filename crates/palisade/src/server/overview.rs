@@ -1,11 +1,13 @@
 //! The first page: does anything need the operator, and how well are the hosts protected?
 
 use super::Server;
-use super::fleet::{self, HostSnapshot, VerdictWord};
+use super::fleet::{self, HostSnapshot};
 use crate::guards;
 use axum::Json;
 use axum::extract::State as Inject;
-use palisade_core::{Finding, HostId, PRACTICES, PlanState, PracticeState, Severity, State, Timestamp, score};
+use palisade_core::{
+    Finding, HostId, PRACTICES, PlanState, PracticeState, Severity, State, Timestamp, VerdictWord, score,
+};
 use palisade_guard::api::{ApiError, Caller};
 use palisade_guard::store;
 use serde::Serialize;
@@ -91,7 +93,7 @@ pub async fn show(Inject(server): Inject<Server>, _caller: Caller) -> Result<Jso
         hosts_total: hosts.len(),
         need_you: hosts.iter().filter(|h| needs_you(h)).count(),
         counts: Counts {
-            silent: hosts.iter().filter(|h| h.verdict == VerdictWord::Silent).count(),
+            silent: hosts.iter().filter(|h| h.verdict.is_silent()).count(),
             plans_on_probation: open_plans.iter().filter(|p| p.state == PlanState::Probation).count(),
             findings_open: by_severity(&hosts),
         },
@@ -123,7 +125,7 @@ pub fn practices(server: &Server, hosts: &[HostSnapshot]) -> Vec<PracticeView> {
 }
 
 fn needs_you(host: &HostSnapshot) -> bool {
-    host.verdict == VerdictWord::Silent || host.open().any(|f| f.finding.severity >= Severity::High)
+    host.verdict.is_silent() || host.open().any(|f| f.finding.severity >= Severity::High)
 }
 
 fn by_severity(hosts: &[HostSnapshot]) -> BTreeMap<String, usize> {

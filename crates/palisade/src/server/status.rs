@@ -1,10 +1,9 @@
 //! How the server itself is.
 
 use super::{Server, fleet};
-use crate::server::fleet::VerdictWord;
 use axum::Json;
 use axum::extract::State;
-use palisade_core::Timestamp;
+use palisade_core::{Timestamp, VerdictWord};
 use palisade_guard::api::{ApiError, Caller};
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -1,0 +1,16 @@
+ALTER TABLE frame_host ADD COLUMN region TEXT;
+ALTER TABLE frame_host ADD COLUMN tags TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE frame_host ADD COLUMN kind TEXT NOT NULL DEFAULT 'agent';
+ALTER TABLE frame_host ADD COLUMN profile TEXT NOT NULL DEFAULT 'observe';
+ALTER TABLE frame_host ADD COLUMN standing TEXT NOT NULL DEFAULT 'active';
+ALTER TABLE frame_host ADD COLUMN address TEXT;
+ALTER TABLE frame_host ADD COLUMN machine TEXT;
+ALTER TABLE frame_host ADD COLUMN serial TEXT;
+ALTER TABLE frame_host ADD COLUMN verdict TEXT NOT NULL DEFAULT 'never';
+ALTER TABLE frame_host ADD COLUMN verdict_at BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE frame_host ADD COLUMN verdict_reason TEXT;
+ALTER TABLE frame_host ADD COLUMN lost TEXT NOT NULL DEFAULT '{}';
+CREATE TABLE frame_epoch (
+  epoch BIGINT PRIMARY KEY,
+  proof TEXT NOT NULL
+);

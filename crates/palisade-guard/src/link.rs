@@ -1,0 +1,192 @@
+//! The typed messages between an agent and its server.
+//!
+//! Up: `POST /link/v1/hello`, then `POST /link/v1/report` as often as there is something, and
+//! `POST /link/v1/bye` before an end in order. Down: `GET /link/v1/orders` answers with one JSON
+//! document per line for as long as the connection lives. Over the network all of it travels on one
+//! HTTP/2 connection with mutual TLS, chosen by [`ALPN`]; bodies may be LZ4 frames
+//! (`content-encoding: lz4`). On the server's own machine it travels over the server's socket.
+
+use crate::Record;
+use crate::store::{HostFacts, LookReport};
+use palisade_core::{Generation, HostId, Job, Order, Report, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The protocol that an agent asks for in its TLS greeting; browsers ask for another one and are
+/// never asked for a certificate.
+pub const ALPN: &[u8] = b"palisade-agent/1";
+/// The name in every server's certificate that agents check, whatever address they dial.
+pub const SERVER_NAME: &str = "palisade-server";
+/// An agent that has said nothing for this long is silent.
+pub const SILENT_AFTER_S: i64 = 45;
+/// An agent says something at least this often, in seconds; the server too, on the orders stream.
+pub const HEARTBEAT_S: u64 = 15;
+/// The largest report that a server reads, in bytes, after decompression.
+pub const REPORT_BYTES_MAX: usize = 32 << 20;
+/// A body larger than this is sent compressed.
+pub const COMPRESS_FROM_BYTES: usize = 4 << 10;
+/// A host whose clock is further away than this, in seconds, has a wrong clock.
+pub const CLOCK_SKEW_MAX_S: i64 = 300;
+
+/// The first message of an agent.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Hello {
+    /// Who it is; over TLS it must be the subject of its certificate.
+    pub host: HostId,
+    /// What it says about its host.
+    pub facts: HostFacts,
+    /// Its clock.
+    #[serde(default)]
+    pub now: Option<Timestamp>,
+    /// What tells this machine from a copy of its disk: a hash over hardware ids.
+    #[serde(default)]
+    pub machine: Option<String>,
+    /// A new random id of every run of the agent: two at once under one name are two machines.
+    #[serde(default)]
+    pub run: Option<String>,
+    /// Which spec each of its guards has stored.
+    #[serde(default)]
+    pub specs: BTreeMap<String, SpecHeld>,
+    /// The epoch whose proof it has accepted.
+    #[serde(default)]
+    pub epoch: u32,
+}
+
+/// A spec that an agent has stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpecHeld {
+    /// Its version.
+    pub generation: Generation,
+    /// [`spec_hash`] of it.
+    pub hash: String,
+}
+
+/// The answer to it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The server's clock.
+    pub now: Timestamp,
+    /// How far each guard's stream is stored.
+    pub streams: BTreeMap<String, u64>,
+}
+
+/// What an agent reports; any part may be empty.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Up {
+    /// Who it is.
+    pub host: HostId,
+    /// Looks, each with only the sections that changed.
+    #[serde(default)]
+    pub looks: Vec<LookReport>,
+    /// Records of streams, by guard, in order.
+    #[serde(default)]
+    pub records: BTreeMap<String, Vec<Record>>,
+    /// What was done about specs.
+    #[serde(default)]
+    pub reports: Vec<Report>,
+    /// How far jobs are.
+    #[serde(default)]
+    pub jobs: Vec<Job>,
+    /// Records that had to be given up since the agent was installed, by guard.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lost: BTreeMap<String, u64>,
+    /// When an operator last made a new connection to this host (to sshd, from outside).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator_at: Option<Timestamp>,
+}
+
+/// The answer: all of it is stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Acknowledged {
+    /// How far each guard's stream is stored now.
+    pub streams: BTreeMap<String, u64>,
+    /// Wait at least this long before the next report, in milliseconds.
+    #[serde(default)]
+    pub after_ms: u64,
+}
+
+/// The last message of an agent that ends in order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Bye {
+    /// Who it is.
+    pub host: HostId,
+    /// Why, for people: `stopped`.
+    pub why: String,
+}
+
+/// What a server sends.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Down {
+    /// What a guard shall hold, whole.
+    Spec {
+        /// The guard.
+        guard: String,
+        /// Its version.
+        generation: Generation,
+        /// The guard's own typed spec.
+        spec: Value,
+    },
+    /// What a guard shall hold, as changes to the spec that the agent has.
+    Delta {
+        /// The guard.
+        guard: String,
+        /// The version that it applies to.
+        from: Generation,
+        /// The version that it leads to.
+        generation: Generation,
+        /// The changes.
+        splices: Vec<Splice>,
+        /// [`spec_hash`] of the result.
+        hash: String,
+    },
+    /// The epoch that specs carry from now on, with its proof.
+    Epoch(EpochProof),
+    /// Somebody looks on: a sample every second until then.
+    Live {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// A one-off act. Sent again on every connection until its job is over.
+    Order(Order),
+    /// Nothing; the line is alive.
+    Heartbeat,
+}
+
+/// One change of a spec: in the list at `field` (or the whole field if it is no list), `removed`
+/// entries from `at` on are replaced by `inserted`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Splice {
+    /// The top-level field of the spec.
+    pub field: String,
+    /// Where in the list; `None` replaces the whole field by the one value of `inserted`.
+    pub at: Option<usize>,
+    /// How many entries go.
+    #[serde(default)]
+    pub removed: usize,
+    /// What comes in their place.
+    #[serde(default)]
+    pub inserted: Vec<Value>,
+}
+
+/// An epoch that an admin has begun, signed by the root key: after a server was restored from an old
+/// copy, hosts take its specs again although their numbers are lower.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EpochProof {
+    /// The epoch.
+    pub epoch: u32,
+    /// Signature over [`epoch_message`] by the root key, ECDSA P-256 with SHA-256, DER in base64.
+    pub signature: String,
+}
+
+/// What is signed for an epoch.
+pub fn epoch_message(epoch: u32) -> Vec<u8> {
+    format!("palisade epoch {epoch}").into_bytes()
+}
+
+/// A hash over a spec, the same on both ends: BLAKE3 of its JSON with sorted keys, hexadecimal.
+pub fn spec_hash(spec: &Value) -> String {
+    // serde_json keeps the keys of objects sorted
+    blake3::hash(spec.to_string().as_bytes()).to_hex().to_string()
+}
