@@ -9,7 +9,7 @@ mod keep;
 mod link;
 mod local;
 mod look;
-mod permit;
+pub mod permit;
 mod spool;
 mod state;
 
@@ -92,26 +92,31 @@ impl Running {
 impl Agent {
     /// What this host says about itself.
     pub fn facts(&self) -> HostFacts {
-        let facts = match facts::facts(env!("CARGO_PKG_VERSION")) {
-            Ok(facts) => facts,
-            Err(error) => {
-                tracing::warn!(error = palisade_guard::contract::chain(&error), "the host's facts");
-                return HostFacts { permit: self.permit.words(), ..HostFacts::default() };
-            }
-        };
-        HostFacts {
-            os: facts.os,
-            kernel: facts.kernel,
-            booted_at: facts.booted_at,
-            addresses: facts.addresses.iter().map(ToString::to_string).collect(),
-            agent_version: facts.agent_version,
-            permit: self.permit.words(),
-        }
+        host_facts(&self.permit)
     }
 
     /// The name of the host.
     pub fn id(&self) -> &HostId {
         &self.host.id
+    }
+}
+
+/// What this host says about itself, with what its permit holds.
+pub fn host_facts(permit: &permit::Permit) -> HostFacts {
+    let facts = match facts::facts(env!("CARGO_PKG_VERSION")) {
+        Ok(facts) => facts,
+        Err(error) => {
+            tracing::warn!(error = palisade_guard::contract::chain(&error), "the host's facts");
+            return HostFacts { permit: permit.words(), ..HostFacts::default() };
+        }
+    };
+    HostFacts {
+        os: facts.os,
+        kernel: facts.kernel,
+        booted_at: facts.booted_at,
+        addresses: facts.addresses.iter().map(ToString::to_string).collect(),
+        agent_version: facts.agent_version,
+        permit: permit.words(),
     }
 }
 

@@ -74,9 +74,8 @@ fn unhex(text: &str) -> Option<[u8; ROOT_BYTES]> {
 
 /// `https://HOST[:PORT]`, nothing behind it. The host is a DNS name or an address, so that it can stand
 /// in a script or a URL as it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-#[schema(value_type = String, example = "https://palisade.example.org:8443")]
 pub struct ServerUrl {
     /// Name or address, an IPv6 address without brackets.
     pub host: String,
@@ -125,7 +124,8 @@ impl FromStr for ServerUrl {
             }
         };
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'.' || b == b'-';
-        let name_ok = host.contains(':') || (host.bytes().all(plain) && host.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric));
+        let name_ok = host.contains(':')
+            || (host.bytes().all(plain) && host.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric));
         let port = if port.is_empty() { Ok(HTTPS_PORT) } else { port.parse() };
         match port {
             Ok(port) if name_ok && port > 0 && host.len() <= NAME_BYTES_MAX => Ok(ServerUrl { host, port }),
@@ -231,9 +231,25 @@ mod tests {
     #[test]
     fn an_address_can_never_hold_what_a_shell_or_a_url_would_take_for_more() {
         for text in [
-            "http://a", "https://", "https://a/b", "https://a:0", "https://a:99999", "https://a:b", "https://-a",
-            "https://a b", "https://a;reboot", "https://$(reboot)", "https://a'b", "https://a\nb", "https://u@a",
-            "https://a?b", "https://[::1", "https://[::1]x", "https://[a]:1", "https://::1:443", "https://a:1:2",
+            "http://a",
+            "https://",
+            "https://a/b",
+            "https://a:0",
+            "https://a:99999",
+            "https://a:b",
+            "https://-a",
+            "https://a b",
+            "https://a;reboot",
+            "https://$(reboot)",
+            "https://a'b",
+            "https://a\nb",
+            "https://u@a",
+            "https://a?b",
+            "https://[::1",
+            "https://[::1]x",
+            "https://[a]:1",
+            "https://::1:443",
+            "https://a:1:2",
         ] {
             assert!(text.parse::<ServerUrl>().is_err(), "{text}");
         }

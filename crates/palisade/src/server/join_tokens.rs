@@ -63,6 +63,7 @@ pub struct JoinTokenParams {
     #[serde(rename = "for")]
     lives: Option<Span>,
     /// By which address hosts reach this server; absent: the first of its names or addresses.
+    #[schema(value_type = Option<String>, example = "https://palisade.example.org:8443")]
     url: Option<ServerUrl>,
 }
 
@@ -160,7 +161,9 @@ fn checked(params: JoinTokenParams, by: &str, now: Timestamp) -> Result<JoinToke
     }
     let seconds = params.lives.map_or(DEFAULT_S, Span::as_secs);
     if seconds > LONGEST_S {
-        return Err(ApiError::invalid("`for` is longer than 30d").hint("whoever finds the token can join until it ends"));
+        return Err(
+            ApiError::invalid("`for` is longer than 30d").hint("whoever finds the token can join until it ends")
+        );
     }
     if let Some(region) = &params.region {
         region_rule(region)?;
@@ -180,7 +183,9 @@ fn checked(params: JoinTokenParams, by: &str, now: Timestamp) -> Result<JoinToke
 fn region_rule(region: &str) -> Result<(), ApiError> {
     let long = region.is_empty() || region.chars().count() > REGION_CHARS_MAX;
     if long || region.trim() != region || region.chars().any(char::is_control) {
-        return Err(ApiError::invalid("`region` must be 1 to 64 characters, without control characters or blanks around"));
+        return Err(ApiError::invalid(
+            "`region` must be 1 to 64 characters, without control characters or blanks around",
+        ));
     }
     Ok(())
 }
@@ -225,7 +230,11 @@ async fn script(
 
 fn internal(why: &str) -> ApiError {
     tracing::error!(error = why, "making a join token");
-    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the token could not be made; the server's log says why")
+    ApiError::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "internal",
+        "the token could not be made; the server's log says why",
+    )
 }
 
 /// The address that is used when none is given.
@@ -247,9 +256,12 @@ fn url_of(names: &[String], listen: SocketAddr, addresses: &[IpAddr]) -> ServerU
 }
 
 fn warning(url: &ServerUrl) -> Option<String> {
-    let local = url.host == "localhost" || url.host.parse::<IpAddr>().is_ok_and(|a| a.is_loopback() || a.is_unspecified());
+    let local =
+        url.host == "localhost" || url.host.parse::<IpAddr>().is_ok_and(|a| a.is_loopback() || a.is_unspecified());
     local.then(|| {
-        format!("no other host can reach {url}: start the server with --listen ADDRESS:PORT, or give the address with --url")
+        format!(
+            "no other host can reach {url}: start the server with --listen ADDRESS:PORT, or give the address with --url"
+        )
     })
 }
 
@@ -273,9 +285,12 @@ mod tests {
 
     #[test]
     fn an_address_that_no_other_host_reaches_is_warned_of() {
-        for (url, warned) in
-            [("https://127.0.0.1:1", true), ("https://[::1]:1", true), ("https://localhost:1", true), ("https://203.0.113.7:1", false)]
-        {
+        for (url, warned) in [
+            ("https://127.0.0.1:1", true),
+            ("https://[::1]:1", true),
+            ("https://localhost:1", true),
+            ("https://203.0.113.7:1", false),
+        ] {
             assert_eq!(warning(&url.parse().unwrap()).is_some(), warned, "{url}");
         }
     }

@@ -5,14 +5,21 @@ mod access_store;
 mod api;
 mod assets;
 pub mod ca;
+mod cloud_init;
 mod findings;
 mod fleet;
 mod hosts;
+mod install;
+mod join;
+mod join_name;
+mod join_store;
+mod join_tokens;
 mod link;
 mod listen;
 mod orders;
 mod overview;
 mod plans;
+mod program;
 mod session;
 mod status;
 mod stream;
@@ -51,6 +58,10 @@ pub struct Server {
     pub connections: tokio::sync::watch::Sender<u64>,
     /// Where it listens, once it does.
     pub address: Arc<std::sync::OnceLock<std::net::SocketAddr>>,
+    /// Names and addresses by which it is reached, as configured.
+    pub names: Arc<[String]>,
+    /// The running program, which hosts that join download.
+    pub program: program::Program,
     /// When this server was started.
     pub started_at: palisade_core::Timestamp,
 }
@@ -108,6 +119,8 @@ pub async fn open(dir: &Path, config: &Config, authority: ca::Authority) -> Resu
         access: Arc::new(access::Access::default()),
         guards: Arc::new(guards),
         name: host_name().into(),
+        names: config.names.clone().into(),
+        program: program::Program::default(),
         authority,
         context,
     })

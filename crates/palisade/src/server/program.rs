@@ -140,8 +140,7 @@ fn libc_needed(bytes: &[u8]) -> Option<(u32, u32)> {
         let (major, minor) = text.split_once('.')?;
         Some((major.parse().ok()?, minor.split('.').next()?.parse().ok()?))
     };
-    let marks = bytes.windows(LIBC_MARK.len()).enumerate().filter(|(_, window)| *window == LIBC_MARK);
-    marks.filter_map(|(at, _)| version(at)).max()
+    memchr::memmem::find_iter(bytes, LIBC_MARK).filter_map(version).max()
 }
 
 #[cfg(test)]
