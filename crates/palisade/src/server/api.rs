@@ -1,6 +1,9 @@
 //! All addresses of the server in one place, and the OpenAPI document that describes them.
 
-use super::{Server, access, assets, findings, hosts, link, orders, overview, plans, session, status, stream, tokens};
+use super::{
+    Server, access, assets, findings, hosts, install, join, join_tokens, link, orders, overview, plans, session,
+    status, stream, tokens,
+};
 use crate::guards;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -14,7 +17,10 @@ use utoipa_axum::routes;
 
 /// What the network reaches: static files, and the API behind the sign-in layer.
 pub fn network(server: Server) -> Router {
-    signed_in(server).fallback(assets::file).layer(middleware::map_response(headers))
+    signed_in(server.clone())
+        .merge(install::router(server))
+        .fallback(assets::file)
+        .layer(middleware::map_response(headers))
 }
 
 /// What root on the same machine reaches: the API as admin, and the link of the agent.
@@ -70,6 +76,9 @@ fn frame() -> OpenApiRouter<Server> {
         .routes(routes!(plans::rollback))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::delete))
+        .routes(routes!(join::join))
+        .routes(routes!(join_tokens::list, join_tokens::create))
+        .routes(routes!(join_tokens::delete))
         .routes(routes!(stream::changes))
 }
 

@@ -6,10 +6,16 @@ mod api;
 mod assets;
 mod body;
 pub mod ca;
+mod cloud_init;
 mod findings;
 mod fleet;
 mod hosts;
 mod ingest;
+mod install;
+mod join;
+mod join_name;
+mod join_store;
+mod join_tokens;
 mod limits;
 mod link;
 mod listen;
@@ -18,6 +24,7 @@ mod overview;
 mod peer;
 mod plans;
 mod presence;
+mod program;
 mod session;
 mod specs;
 mod status;
@@ -57,6 +64,10 @@ pub struct Server {
     pub connections: tokio::sync::watch::Sender<u64>,
     /// Where it listens, once it does.
     pub address: Arc<std::sync::OnceLock<std::net::SocketAddr>>,
+    /// Names and addresses by which it is reached, as configured.
+    pub names: Arc<[String]>,
+    /// The running program, which hosts that join download.
+    pub program: program::Program,
     /// When this server was started.
     pub started_at: palisade_core::Timestamp,
     /// Which hosts are there.
@@ -128,6 +139,8 @@ pub async fn open(dir: &Path, config: &Config, authority: ca::Authority, ingest:
         access: Arc::new(access::Access::default()),
         guards: Arc::new(guards),
         name: host_name().into(),
+        names: config.names.clone().into(),
+        program: program::Program::default(),
         authority,
         ingest,
         presence: Arc::default(),
