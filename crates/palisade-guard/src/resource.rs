@@ -194,6 +194,9 @@ impl VersionView {
 /// A resource that was changed since the version that a document was made from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Conflict {
+    /// The place of its document in the request, from 0; absent for a removal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<usize>,
     /// Its kind.
     pub kind: String,
     /// Its name.

@@ -56,6 +56,7 @@ pub fn conflict(
     };
     let newest = history.first();
     Conflict {
+        index: None,
         kind: kind.to_owned(),
         name: name.to_owned(),
         mine: mine.clone(),

@@ -238,7 +238,7 @@ fn finish<'e>(plan: &mut Plan, edits: impl Iterator<Item = &'e Edit<'e>>) {
 
 /// The worst effects come first, and what does not fit is counted.
 fn cut(plan: &mut Plan) {
-    plan.effects.sort_by(|a, b| b.severity.cmp(&a.severity));
+    plan.effects.sort_by_key(|effect| std::cmp::Reverse(effect.severity));
     let more = plan.effects.len().saturating_sub(LISTED_MAX);
     if more > 0 {
         plan.effects.truncate(LISTED_MAX);

@@ -244,12 +244,13 @@ async fn judged<'k>(
     standing: &Standing,
 ) -> Result<Vec<Edit<'k>>, ApplyError> {
     let (mut edits, mut conflicts) = (Vec::new(), Vec::new());
-    for Read { kind, name, spec, document } in all {
+    for (n, Read { kind, name, spec, document }) in all.into_iter().enumerate() {
         let row = standing.get(kind.name()).and_then(|rows| rows.get(&name));
         let basis = basis::judge(&document, &spec, row, &caller.name);
         if basis == Basis::Stale && conflicts.len() < CONFLICTS_MAX {
             let named = Document { name: name.clone(), ..document.clone() };
-            conflicts.push(conflict(db, caller, kind, &named, &spec, row).await?);
+            let conflict = conflict(db, caller, kind, &named, &spec, row).await?;
+            conflicts.push(Conflict { index: Some(n), ..conflict });
         }
         let overwrites = row.filter(|_| basis == Basis::Seen).map(|row| Overwritten {
             version: row.version,

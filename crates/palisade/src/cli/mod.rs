@@ -4,6 +4,7 @@ mod check;
 mod client;
 mod install;
 mod nouns;
+mod resource;
 mod schema;
 mod up;
 
@@ -78,6 +79,12 @@ enum Command {
     /// Users
     #[command(subcommand)]
     User(nouns::UserCommand),
+    /// Make things as files say; shows the plan first
+    Apply(resource::ApplyArgs),
+    /// Show the resources of a kind, as a file that can be applied
+    Get(resource::GetArgs),
+    /// Remove a resource
+    Delete(resource::DeleteArgs),
     /// How the server or, with --local, the agent is
     Status,
     /// Print a schema that this version publishes
@@ -164,6 +171,9 @@ async fn nouns(command: Command, context: CliContext) -> Result<ExitCode> {
         Command::Order(c) => nouns::order(c, &context).await,
         Command::ApiToken(c) => nouns::api_token(c, &context).await,
         Command::User(c) => nouns::user(c, &context).await,
+        Command::Apply(args) => resource::apply(&args, &context).await,
+        Command::Get(args) => resource::get(&args, &context).await,
+        Command::Delete(args) => resource::delete(&args, &context).await,
         _ => nouns::status(&context).await,
     }
 }

@@ -6,12 +6,14 @@ mod api;
 mod assets;
 mod findings;
 mod fleet;
+mod host_kind;
 mod hosts;
 mod link;
 mod listen;
 mod orders;
 mod overview;
 mod plans;
+mod resources;
 mod session;
 mod status;
 mod stream;
@@ -22,6 +24,7 @@ mod tokens;
 pub use access::Origin;
 pub use api::openapi;
 pub use listen::{never_renewed, serve};
+pub use resources::kinds;
 
 use crate::config::Config;
 use crate::guards;
@@ -29,6 +32,7 @@ use crate::process;
 use anyhow::{Context, Result};
 use palisade_core::{Cidr, SystemClock};
 use palisade_guard::db::Database;
+use palisade_guard::resource::Kinds;
 use palisade_guard::{Entry, ServerContext, store};
 use std::net::IpAddr;
 use std::path::Path;
@@ -41,6 +45,8 @@ pub struct Server {
     pub context: ServerContext,
     /// The guards.
     pub guards: Arc<Vec<Entry>>,
+    /// The kinds of resources, the frame's own and the guards'.
+    pub kinds: Arc<Kinds>,
     /// Sign-in: sessions, tokens, lock-outs.
     pub access: Arc<access::Access>,
     /// The name that the sign-in page shows.
@@ -107,6 +113,7 @@ pub async fn open(dir: &Path, config: &Config, fingerprint: &str) -> Result<Serv
         started_at: context.now(),
         connections: tokio::sync::watch::channel(0).0,
         access: Arc::new(access::Access::default()),
+        kinds: Arc::new(resources::kinds(&guards)),
         guards: Arc::new(guards),
         name: host_name().into(),
         fingerprint: fingerprint.into(),
