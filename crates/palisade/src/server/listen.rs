@@ -2,7 +2,7 @@
 //! of the same machine.
 
 use super::access::{ConnectedAt, Origin};
-use super::{Server, api, tls};
+use super::{Server, api};
 use anyhow::{Context, Result};
 use axum::Router;
 use axum::extract::ConnectInfo;
@@ -35,13 +35,13 @@ pub struct Https {
 }
 
 /// Starts to listen for HTTPS.
-pub async fn https(server: Server, address: SocketAddr, identity: &tls::Identity) -> Result<Https> {
+pub async fn https(server: Server, address: SocketAddr) -> Result<Https> {
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("listening on {address}\nhint: another program may have the port; give another with --listen")
     })?;
     let address = listener.local_addr()?;
     let _ = server.address.set(address);
-    let acceptor = TlsAcceptor::from(Arc::clone(&identity.config));
+    let authority = server.authority.clone();
     let renewed = server.connections.subscribe();
     let router = api::network(server);
     let task = tokio::spawn(async move {
@@ -56,7 +56,9 @@ pub async fn https(server: Server, address: SocketAddr, identity: &tls::Identity
                     continue;
                 }
             };
-            let (acceptor, router, renewed) = (acceptor.clone(), router.clone(), renewed.clone());
+            // asked for each time: it changes when the certificate is renewed
+            let acceptor = TlsAcceptor::from(authority.tls().browser);
+            let (router, renewed) = (router.clone(), renewed.clone());
             tokio::spawn(async move {
                 let _place = place;
                 let _ = stream.set_nodelay(true);

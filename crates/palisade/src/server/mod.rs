@@ -4,6 +4,7 @@ mod access;
 mod access_store;
 mod api;
 mod assets;
+pub mod ca;
 mod findings;
 mod fleet;
 mod hosts;
@@ -16,7 +17,6 @@ mod session;
 mod status;
 mod stream;
 mod tend;
-mod tls;
 mod tokens;
 
 pub use access::Origin;
@@ -45,8 +45,8 @@ pub struct Server {
     pub access: Arc<access::Access>,
     /// The name that the sign-in page shows.
     pub name: Arc<str>,
-    /// SHA-256 of the certificate.
-    pub fingerprint: Arc<str>,
+    /// The authority that signs this server and its hosts.
+    pub authority: ca::Authority,
     /// Ticks when browsers shall connect anew, so that they prove their path.
     pub connections: tokio::sync::watch::Sender<u64>,
     /// Where it listens, once it does.
@@ -71,9 +71,8 @@ impl Server {
 pub async fn run(config: Config, with_parent: bool) -> Result<()> {
     let dir = config.server_dir();
     let _lock = process::claim(&dir, "server")?;
-    let identity = tls::load_or_create(&dir, &config).context("preparing the server's certificate")?;
-    let server = open(&dir, &config, &identity.fingerprint).await?;
-    let https = listen::https(server.clone(), config.listen, &identity).await?;
+    let server = open(&dir, &config, ca::Authority::open(&config)?).await?;
+    let https = listen::https(server.clone(), config.listen).await?;
     let socket = listen::socket(server.clone(), &config.server_socket())?;
     tracing::info!(listen = %https.address, "server is ready");
     let tending = tokio::spawn(tend::run(server.clone()));
@@ -88,7 +87,7 @@ pub async fn run(config: Config, with_parent: bool) -> Result<()> {
 }
 
 /// Opens the database and brings its tables up to date.
-pub async fn open(dir: &Path, config: &Config, fingerprint: &str) -> Result<Server> {
+pub async fn open(dir: &Path, config: &Config, authority: ca::Authority) -> Result<Server> {
     let path = dir.join("palisade.db");
     let db = Database::open(&path).await.with_context(|| format!("opening `{}`", path.display()))?;
     db.migrate("frame", store::MIGRATIONS).await.context("updating the frame's tables")?;
@@ -109,7 +108,7 @@ pub async fn open(dir: &Path, config: &Config, fingerprint: &str) -> Result<Serv
         access: Arc::new(access::Access::default()),
         guards: Arc::new(guards),
         name: host_name().into(),
-        fingerprint: fingerprint.into(),
+        authority,
         context,
     })
 }

@@ -123,6 +123,10 @@ impl Drop for Palisade {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // the key file lies beside the data directory, by default
+        let mut beside = self.dir.path().as_os_str().to_owned();
+        beside.push("-key");
+        let _ = std::fs::remove_dir_all(beside);
     }
 }
 
