@@ -41,6 +41,7 @@ pub struct ServerContext {
     changes: broadcast::Sender<Change>,
     seq: Arc<AtomicU64>,
     specs: watch::Sender<u64>,
+    cuts: broadcast::Sender<HostId>,
     live: Arc<std::sync::Mutex<std::collections::HashMap<HostId, Timestamp>>>,
 }
 
@@ -60,6 +61,7 @@ impl ServerContext {
             changes: broadcast::channel(CHANGES_KEPT).0,
             seq: Arc::default(),
             specs: watch::channel(0).0,
+            cuts: broadcast::channel(CHANGES_KEPT).0,
             live: Arc::default(),
         }
     }
@@ -94,6 +96,17 @@ impl ServerContext {
     /// Wakes the links to the agents.
     pub fn wake_agents(&self) {
         self.specs.send_modify(|n| *n += 1);
+    }
+
+    /// Ends the connections of `host` at once.
+    pub fn cut(&self, host: &HostId) {
+        // no receiver is no error: nobody is connected
+        let _ = self.cuts.send(host.clone());
+    }
+
+    /// For the links to the agents: hosts whose connections shall end.
+    pub fn cuts(&self) -> broadcast::Receiver<HostId> {
+        self.cuts.subscribe()
     }
 
     /// Asks `host` for a sample every second until `until`.

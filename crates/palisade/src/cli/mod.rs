@@ -171,7 +171,7 @@ async fn nouns(command: Command, context: CliContext) -> Result<ExitCode> {
 async fn run_agent(config: Config) -> Result<ExitCode> {
     let running = agent::start(&config).await?;
     process::end_asked().await;
-    running.end();
+    running.end().await;
     Ok(ExitCode::SUCCESS)
 }
 

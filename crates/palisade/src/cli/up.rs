@@ -54,7 +54,7 @@ pub async fn run(config: Config, args: &ConfigArgs) -> Result<ExitCode> {
             }
         }
     }
-    running.end();
+    running.end().await;
     drop(lifeline);
     if tokio::time::timeout(Duration::from_secs(5), child.wait()).await.is_err() {
         child.kill().await.context("ending the server")?;

@@ -2,4 +2,5 @@
 
 pub mod certificate;
 pub mod http;
+pub mod line;
 pub mod tls;

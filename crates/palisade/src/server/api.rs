@@ -7,7 +7,6 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, header};
 use axum::middleware;
 use axum::response::Response;
-use palisade_guard::link::REPORT_BYTES_MAX;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
@@ -20,8 +19,12 @@ pub fn network(server: Server) -> Router {
 
 /// What root on the same machine reaches: the API as admin, and the link of the agent.
 pub fn local(server: Server) -> Router {
-    let link = link::router().with_state(server.clone()).layer(DefaultBodyLimit::max(REPORT_BYTES_MAX));
-    signed_in(server).merge(link)
+    signed_in(server.clone()).merge(link(server))
+}
+
+/// What an agent reaches with its host's certificate. Bodies are bounded where they are read.
+pub fn link(server: Server) -> Router {
+    link::router().with_state(server).layer(DefaultBodyLimit::disable())
 }
 
 /// The OpenAPI document.

@@ -4,16 +4,22 @@ mod access;
 mod access_store;
 mod api;
 mod assets;
+mod body;
 pub mod ca;
 mod findings;
 mod fleet;
 mod hosts;
+mod ingest;
+mod limits;
 mod link;
 mod listen;
 mod orders;
 mod overview;
+mod peer;
 mod plans;
+mod presence;
 mod session;
+mod specs;
 mod status;
 mod stream;
 mod tend;
@@ -53,6 +59,18 @@ pub struct Server {
     pub address: Arc<std::sync::OnceLock<std::net::SocketAddr>>,
     /// When this server was started.
     pub started_at: palisade_core::Timestamp,
+    /// Which hosts are there.
+    pub presence: Arc<presence::Presence>,
+    /// Where reports wait to be stored.
+    pub ingest: ingest::Ingest,
+    /// How much one agent may send.
+    pub limits: Arc<limits::Limits>,
+    /// Room for the bodies that are being read, in KiB.
+    pub memory: Arc<tokio::sync::Semaphore>,
+    /// Specs that were sent, to find the next change.
+    pub sent: Arc<specs::Sent>,
+    /// What agents said at the beginning, until they ask for orders.
+    pub hellos: Arc<std::sync::Mutex<std::collections::HashMap<palisade_core::HostId, palisade_guard::link::Hello>>>,
 }
 
 impl Server {
@@ -71,23 +89,25 @@ impl Server {
 pub async fn run(config: Config, with_parent: bool) -> Result<()> {
     let dir = config.server_dir();
     let _lock = process::claim(&dir, "server")?;
-    let server = open(&dir, &config, ca::Authority::open(&config)?).await?;
+    let (ingest, queue) = ingest::Ingest::new();
+    let server = open(&dir, &config, ca::Authority::open(&config)?, ingest).await?;
+    tokio::spawn(ingest::run(server.clone(), queue));
     let https = listen::https(server.clone(), config.listen).await?;
     let socket = listen::socket(server.clone(), &config.server_socket())?;
     tracing::info!(listen = %https.address, "server is ready");
-    let tending = tokio::spawn(tend::run(server.clone()));
+    let tending = [tokio::spawn(tend::run(server.clone())), tokio::spawn(presence::run(server.clone()))];
     tokio::select! {
         () = ended(with_parent) => {}
         result = https.task => result.context("the HTTPS listener ended")?,
         result = socket => result.context("the socket listener ended")?,
     }
-    tending.abort();
+    tending.iter().for_each(tokio::task::JoinHandle::abort);
     tracing::info!("server has ended");
     Ok(())
 }
 
 /// Opens the database and brings its tables up to date.
-pub async fn open(dir: &Path, config: &Config, authority: ca::Authority) -> Result<Server> {
+pub async fn open(dir: &Path, config: &Config, authority: ca::Authority, ingest: ingest::Ingest) -> Result<Server> {
     let path = dir.join("palisade.db");
     let db = Database::open(&path).await.with_context(|| format!("opening `{}`", path.display()))?;
     db.migrate("frame", store::MIGRATIONS).await.context("updating the frame's tables")?;
@@ -109,6 +129,12 @@ pub async fn open(dir: &Path, config: &Config, authority: ca::Authority) -> Resu
         guards: Arc::new(guards),
         name: host_name().into(),
         authority,
+        ingest,
+        presence: Arc::default(),
+        limits: Arc::default(),
+        memory: Arc::new(tokio::sync::Semaphore::new(body::MEMORY_KIB_MAX)),
+        sent: Arc::default(),
+        hellos: Arc::default(),
         context,
     })
 }

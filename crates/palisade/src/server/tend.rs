@@ -31,12 +31,12 @@ pub async fn run(server: Server) {
 /// Rolls back what was not kept in time. The hosts have done so already, by their kernel's timer.
 async fn end_probations(server: &Server) -> Result<(), GuardError> {
     let now = server.context.now();
-    let (open, hosts) = {
+    let open = {
         let mut db = server.context.db.read().acquire().await?;
-        (store::plans(&mut db, true).await?, store::hosts(&mut db).await?)
+        store::plans(&mut db, true).await?
     };
     let waited = now.duration_since(server.started_at).as_secs() >= DECISIONS_ARRIVE_S;
-    let heard = |id: &HostId| hosts.iter().any(|h| h.id == *id && h.seen_at >= server.started_at);
+    let heard = |id: &HostId| server.presence.heard_at(id).is_some();
     let ended = |p: &&Plan| {
         matches!(p.state, PlanState::Probation | PlanState::Applying)
             && p.deadline.is_some_and(|at| at <= now)
