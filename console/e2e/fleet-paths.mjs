@@ -129,8 +129,8 @@ export function fleetPaths({ path, go, heading, table, mock, name, password }) {
     await path(page, "host tagged", async () => {
       await go(page, `/hosts/${host}`);
       await page.getByRole("button", { name: "Edit" }).click();
-      await page.getByLabel("Region").fill("browser-1");
-      await page.getByLabel("Tags").fill("role=web tried=yes");
+      await page.getByLabel("Region", { exact: true }).fill("browser-1");
+      await page.getByLabel("Tags", { exact: true }).fill("role=web tried=yes");
       await page.getByRole("button", { name: "Save" }).click();
       await page.getByText("tried=yes").first().waitFor();
       await page.getByText("browser-1").first().waitFor();
@@ -191,7 +191,7 @@ export function fleetPaths({ path, go, heading, table, mock, name, password }) {
     await path(page, "a session is ended", async () => {
       await go(page, "/account");
       await page.getByRole("button", { name: "End the session from 203.0.113.77" }).click();
-      await page.getByRole("cell", { name: "203.0.113.77" }).waitFor({ state: "hidden" });
+      await page.getByRole("cell", { name: "203.0.113.77", exact: true }).waitFor({ state: "hidden" });
     });
     await path(page, "a certificate is revoked with name and reason", async () => {
       await go(page, "/hosts/web-9");
@@ -239,6 +239,8 @@ export function fleetPaths({ path, go, heading, table, mock, name, password }) {
       await page.getByRole("button", { name: "Confirm the code" }).click();
       await page.getByText("They are shown only now.").waitFor();
       recovery = (await page.locator('[role="status"] pre').innerText()).trim().split("\n")[0];
+    });
+    await path(page, "second factor is on", async () => {
       await page.getByRole("button", { name: "I have kept them" }).click();
       await page.getByRole("button", { name: "Switch off…" }).waitFor();
     });

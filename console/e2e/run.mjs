@@ -2,6 +2,7 @@
 // PALISADE_URL      https://host:port (self-signed is fine); http for the mock
 // PALISADE_WELCOME  the first-run link that the server printed
 // PALISADE_MOCK     1 for the mock, which shows states that a server of one host cannot have
+// PALISADE_VIEWS    some of the views below, by name; all if absent
 // PALISADE_SHOTS    where the screenshots go (default: test-results beside this folder)
 import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -313,7 +314,8 @@ await fleet.acts(page, await firstHost(page));
 const state = await page.context().storageState();
 await pages(page);
 const last = page;
-for (const chosen of VIEWS.slice(1)) {
+const wanted = process.env.PALISADE_VIEWS?.split(",");
+for (const chosen of VIEWS.slice(1).filter(({ name }) => wanted?.includes(name) ?? true)) {
   page = await open(chosen, state);
   await pages(page);
   if (chosen.width < 768) {

@@ -23,7 +23,8 @@ export function HostNotices({ host }: { host: HostDetail }) {
               <Untrusted>{reason}</Untrusted>)
             </>
           )}
-          {isSilent(word) && ` ${text.silentStill}`}
+          {"."}
+          {isSilent(word) && ` ${text.silentLast} ${text.silentStill}`}
         </StaleNote>
       )}
       <Lost lost={host.lost ?? {}} />

@@ -28,7 +28,7 @@ const KEYS = ["region", "tag", "verdict", "standing"] as const;
 const STANDINGS = ["retired", "revoked", "all"] as const;
 /** Groups are made of what is loaded, so more is loaded for them. */
 const GROUPED_ROWS = 1_000;
-const TAGS_SHOWN = 3;
+const TAGS_SHOWN = 2;
 const TAG_KEYS_OFFERED = 2;
 
 const columns: Column<HostView>[] = [
@@ -42,7 +42,7 @@ const columns: Column<HostView>[] = [
   { key: "cpu", title: text.cpu, fit: true, from: "wide", phone: "hide", cell: (host) => <Meter ratio={host.cpu} /> },
   { key: "memory", title: text.memory, fit: true, from: "wide", phone: "hide", cell: (host) => <Meter ratio={host.memory} /> },
   { key: "disk", title: text.disk, fit: true, from: "wide", phone: "hide", cell: (host) => <Meter ratio={host.disk} /> },
-  { key: "profile", title: text.profile, fit: true, from: "wide", phone: "hide", cell: (host) => <span className="meta">{host.kind === "agentless" ? "–" : host.profile}</span> },
+  { key: "profile", title: text.profile, fit: true, from: "widest", phone: "hide", cell: (host) => <span className="meta">{host.kind === "agentless" ? "–" : host.profile}</span> },
 ];
 
 function Worst({ host: { worst } }: { host: HostView }) {

@@ -24,7 +24,7 @@ export interface Column<T> {
   /** At least this wide, in px; lines up the columns of tables that stand under each other. */
   width?: number;
   /** From which width on it is shown; absent: always. */
-  from?: "middle" | "wide";
+  from?: "middle" | "wide" | "widest";
   /** Its place in the two-line row of a phone; `named` puts its title before the value there. */
   phone?: "lead" | "first" | "named" | "hide";
 }

@@ -3,13 +3,14 @@ import { tagWords, type Tags as TagMap } from "../../words/tags";
 import { text } from "../text";
 import classes from "./Tags.module.css";
 
-/** Tags as chips; beyond `max` the rest is counted, and named on hover. */
-export function Tags({ tags, max = Number.POSITIVE_INFINITY }: { tags: TagMap; max?: number }) {
+/** Tags as chips. In a table `max` stand on one line; the rest is counted, and named on hover. */
+export function Tags({ tags, max }: { tags: TagMap; max?: number }) {
   const words = tagWords(tags).map(plain);
-  const rest = words.slice(max);
+  const shown = words.slice(0, max);
+  const rest = words.slice(shown.length);
   return (
-    <span className={classes.tags}>
-      {words.slice(0, max).map((word) => (
+    <span className={max === undefined ? classes.tags : `${classes.tags} ${classes.line}`}>
+      {shown.map((word) => (
         <span key={word} className={classes.tag} title={word}>
           {word}
         </span>
