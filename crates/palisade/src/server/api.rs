@@ -1,6 +1,8 @@
 //! All addresses of the server in one place, and the OpenAPI document that describes them.
 
-use super::{Server, access, assets, findings, hosts, link, orders, overview, plans, session, status, stream, tokens};
+use super::{
+    Server, access, assets, findings, hosts, link, orders, overview, plans, session, status, stream, tokens, trust,
+};
 use crate::guards;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -18,10 +20,14 @@ pub fn network(server: Server) -> Router {
     signed_in(server).fallback(assets::file).layer(middleware::map_response(headers))
 }
 
-/// What root on the same machine reaches: the API as admin, and the link of the agent.
+/// What root on the same machine reaches: the API as admin, the keys of the authority, and the link of
+/// the agent.
 pub fn local(server: Server) -> Router {
     let link = link::router().with_state(server.clone()).layer(DefaultBodyLimit::max(REPORT_BYTES_MAX));
-    signed_in(server).merge(link)
+    let keys = trust::local_router()
+        .with_state(server.clone())
+        .layer(middleware::from_fn_with_state(server.clone(), access::layer));
+    signed_in(server).merge(keys).merge(link)
 }
 
 /// The OpenAPI document.
@@ -67,6 +73,9 @@ fn frame() -> OpenApiRouter<Server> {
         .routes(routes!(plans::rollback))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::delete))
+        .routes(routes!(trust::show))
+        .routes(routes!(trust::rotate))
+        .routes(routes!(trust::epoch, trust::epoch_raise))
         .routes(routes!(stream::changes))
 }
 
