@@ -4,6 +4,7 @@ mod access;
 mod access_store;
 mod api;
 mod assets;
+#[allow(dead_code)] // until hosts join over the network
 pub mod ca;
 mod findings;
 mod fleet;
@@ -12,8 +13,10 @@ mod link;
 mod listen;
 mod orders;
 mod overview;
+#[allow(dead_code)] // until hosts join over the network
 mod peer;
 mod plans;
+#[allow(dead_code)] // until hosts join over the network
 mod renew;
 mod session;
 mod status;
@@ -21,6 +24,7 @@ mod stream;
 mod tend;
 mod tokens;
 mod trust;
+#[allow(dead_code)] // until hosts join over the network
 mod trust_store;
 
 pub use access::Origin;
