@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use http_body_util::BodyExt;
 use hyper::StatusCode;
 use palisade_core::{Clock as _, Generation, Job, Report, SystemClock, Timestamp};
-use palisade_guard::link::{Acknowledged, Bye, Down, HEARTBEAT_S, Hello, Up, Welcome, reconnect_after};
+use palisade_guard::link::{Acknowledged, Bye, Down, HEARTBEAT_S, Hello, Renew, Renewed, Up, Welcome, reconnect_after};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -149,9 +149,8 @@ async fn renewed(identity: &mut Identity, dir: &Path, line: &Line, now: Timestam
         return Ok(false);
     }
     let (key, csr) = new_request(&identity.host)?;
-    let answer: Value = line.post("/link/v1/renew", &json!({ "host": identity.host, "csr": csr })).await?;
-    let chain = answer["chain"].as_str().context("the server's answer holds no certificate")?;
-    let next = identity.renewed(key, chain.to_owned())?;
+    let answer: Renewed = line.post("/link/v1/renew", &Renew { host: identity.host.clone(), csr }).await?;
+    let next = identity.renewed(key, answer.chain)?;
     next.store(dir)?;
     *identity = next;
     tracing::info!(host.id = %identity.host, until = %identity.expires(), "the host's certificate was renewed");

@@ -26,6 +26,7 @@ mod peer;
 mod plans;
 mod presence;
 mod program;
+mod renew;
 mod resources;
 mod session;
 mod specs;
@@ -33,6 +34,8 @@ mod status;
 mod stream;
 mod tend;
 mod tokens;
+mod trust;
+mod trust_store;
 
 pub use access::Origin;
 pub use api::openapi;

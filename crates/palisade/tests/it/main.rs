@@ -11,3 +11,4 @@ mod https;
 mod install;
 mod order;
 mod running;
+mod trust;
