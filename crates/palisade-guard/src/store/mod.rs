@@ -7,11 +7,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::SqliteConnection;
 
+mod epoch;
 mod finding;
 mod host;
 mod order;
 mod plan;
 
+pub use epoch::{epoch, epoch_proof, epoch_raise};
 pub use finding::{FindingRow, findings};
 pub use host::{HostFacts, HostRow, host, host_delete, host_put, host_seen, hosts, verdict_put};
 pub use order::{job_put, order, order_id, order_put, orders, orders_open};
@@ -178,8 +180,10 @@ pub async fn section(
 
 /// Raises the generation of a guard's spec on a host, and returns the new one.
 pub async fn generation_raise(db: &mut SqliteConnection, host: &HostId, guard: &str) -> Result<Generation, GuardError> {
+    // the first spec of a new host or guard begins in the epoch that all others are in
     sqlx::query(
-        "INSERT INTO frame_spec (host, guard, epoch, n) VALUES ($1, $2, 1, 1)
+        "INSERT INTO frame_spec (host, guard, epoch, n)
+         VALUES ($1, $2, COALESCE((SELECT MAX(epoch) FROM frame_epoch), 1), 1)
          ON CONFLICT (host, guard) DO UPDATE SET n = frame_spec.n + 1",
     )
     .bind(host.as_str())

@@ -222,3 +222,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
 fn sync(dir: &Path) -> Result<()> {
     File::open(dir).and_then(|d| d.sync_all()).with_context(|| format!("syncing `{}`", dir.display()))
 }
+
+#[cfg(test)]
+#[path = "identity_tests.rs"]
+mod tests;

@@ -1,5 +1,6 @@
 //! The command line: one noun per guard and per thing of the frame, and the roles that run.
 
+mod authority;
 mod check;
 mod client;
 mod install;
@@ -51,7 +52,7 @@ pub struct AskArgs {
 enum Command {
     /// Start the server with its console and the agent for this host
     Up(RunArgs),
-    /// Start only the server
+    /// Start only the server, or look after its authority
     Server(up::ServerArgs),
     /// Start only the agent for this host, or have this host join a server
     Agent(join::AgentArgs),
@@ -138,10 +139,18 @@ fn run(matches: &ArgMatches) -> Result<ExitCode> {
 }
 
 fn dispatch(cli: Cli) -> Result<ExitCode> {
-    let runs = matches!(cli.command, Command::Up(_) | Command::Server(_) | Command::Agent(_));
+    let runs = match &cli.command {
+        Command::Up(_) | Command::Agent(_) => true,
+        Command::Server(args) => args.command.is_none(),
+        _ => false,
+    };
     log(cli.ask.log.as_deref(), if runs { "info" } else { "warn" });
     match cli.command {
         Command::Up(run) => runtime()?.block_on(up::run(Config::load(&cli.config, &run)?, &cli.config)),
+        Command::Server(up::ServerArgs { command: Some(command), .. }) => {
+            let context = context(&cli.config, &cli.ask)?;
+            runtime()?.block_on(authority::run(command, cli.ask.server.is_some(), &context))
+        }
         Command::Server(args) => {
             let config = Config::load(&cli.config, &args.run)?;
             // before the runtime: its threads must never have had more rights

@@ -1,5 +1,6 @@
 //! `palisade up`: the server as an unprivileged child, the agent here.
 
+use super::authority::ServerCommand;
 use crate::agent;
 use crate::config::{Config, ConfigArgs, RunArgs, key_dir};
 use crate::link::http::{Target, body, send};
@@ -24,7 +25,11 @@ const RESTART_AFTER: Duration = Duration::from_secs(2);
 
 /// `palisade server`.
 #[derive(Debug, Clone, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct ServerArgs {
+    /// Ask the running server instead of running one
+    #[command(subcommand)]
+    pub command: Option<ServerCommand>,
     #[command(flatten)]
     pub run: RunArgs,
     /// Become this user before anything is opened

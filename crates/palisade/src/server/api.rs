@@ -2,7 +2,7 @@
 
 use super::{
     Server, access, assets, findings, hosts, install, join, join_tokens, link, orders, overview, plans, session,
-    status, stream, tokens,
+    status, stream, tokens, trust,
 };
 use crate::guards;
 use axum::Router;
@@ -24,10 +24,14 @@ pub fn network(server: Server) -> Router {
         .layer(middleware::map_response(headers))
 }
 
-/// What root on the same machine reaches: the API as admin, and the link of the agent.
+/// What root on the same machine reaches: the API as admin, the keys of the authority, and the link of
+/// the agent.
 pub fn local(server: Server) -> Router {
     let link = link::router().with_state(server.clone()).layer(DefaultBodyLimit::max(REPORT_BYTES_MAX));
-    signed_in(server).merge(link)
+    let keys = trust::local_router()
+        .with_state(server.clone())
+        .layer(middleware::from_fn_with_state(server.clone(), access::layer));
+    signed_in(server).merge(keys).merge(link)
 }
 
 /// The OpenAPI document.
@@ -76,6 +80,9 @@ fn frame() -> OpenApiRouter<Server> {
         .routes(routes!(join::join))
         .routes(routes!(join_tokens::list, join_tokens::create))
         .routes(routes!(join_tokens::delete))
+        .routes(routes!(trust::show))
+        .routes(routes!(trust::rotate))
+        .routes(routes!(trust::epoch, trust::epoch_raise))
         .routes(routes!(stream::changes))
 }
 

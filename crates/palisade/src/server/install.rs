@@ -10,8 +10,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use palisade_guard::api::ApiError;
 
-/// Their address; nothing else lies below it.
-pub const ADDRESS: &str = "/install";
 const ROOT_FILE: &str = "ca.pem";
 const PROGRAM_PREFIX: &str = "palisade-";
 /// When too many download at once, in seconds.

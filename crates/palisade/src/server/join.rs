@@ -8,7 +8,7 @@ use super::access::Origin;
 use super::ca::SignedHost;
 use super::join_name::{self, NoPlace, Place};
 use super::join_store::{self as store, JoinTokenRow};
-use super::{Server, access, session};
+use super::{Server, access, session, trust_store as certificates};
 use crate::link::join::{JoinParams, JoinToken, Joined};
 use axum::Json;
 use axum::extract::{ConnectInfo, State};
@@ -120,9 +120,9 @@ async fn admit(server: &Server, params: &JoinParams, from: IpAddr, now: Timestam
             (row.clone(), Some(row))
         }
     };
-    let signed = server.authority.sign_host(&params.csr, &host.id)?;
+    let signed = server.authority.sign_host_at(&params.csr, &host.id, now)?;
     let host = with_what_it_joined(host, &row, params, &signed);
-    store_host(&mut tx, &host, before.as_ref(), now).await?;
+    store_host(&mut tx, &host, &signed, before.as_ref(), now).await?;
     store::join_put(&mut tx, &row.id, host.id.as_str(), now).await?;
     server.context.record(&mut tx, &joined_event(&host, before.as_ref(), params, &row, from, now)).await?;
     tx.commit().await?;
@@ -167,8 +167,17 @@ fn with_what_it_joined(mut host: HostRow, token: &JoinTokenRow, params: &JoinPar
     host
 }
 
-async fn store_host(tx: &mut Write, host: &HostRow, before: Option<&HostRow>, now: Timestamp) -> Result<(), Refusal> {
+/// The host with its one certificate: whatever it had before lets nobody in any more.
+async fn store_host(
+    tx: &mut Write,
+    host: &HostRow,
+    signed: &SignedHost,
+    before: Option<&HostRow>,
+    now: Timestamp,
+) -> Result<(), Refusal> {
     frame::host_put(tx, host).await?;
+    certificates::certificate_insert(tx, &host.id, signed, now).await?;
+    certificates::certificates_revoke(tx, &host.id, &[&signed.serial], "the host has joined again", now).await?;
     if before.is_some_and(|b| b.standing == Standing::Retired) {
         let reason = "has joined again and was not heard of yet";
         frame::verdict_put(tx, &host.id, VerdictWord::Never, Some(reason), now, now).await?;

@@ -18,13 +18,17 @@ mod link;
 mod listen;
 mod orders;
 mod overview;
+mod peer;
 mod plans;
 mod program;
+mod renew;
 mod session;
 mod status;
 mod stream;
 mod tend;
 mod tokens;
+mod trust;
+mod trust_store;
 
 pub use access::Origin;
 pub use api::openapi;

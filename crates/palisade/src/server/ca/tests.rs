@@ -15,15 +15,18 @@ use tempfile::TempDir;
 
 const RSA_REQUEST: &str = include_str!("rsa-request.pem");
 
-fn start() -> Timestamp {
+/// When everything begins.
+pub fn start() -> Timestamp {
     "2026-11-22T12:00:00Z".parse().unwrap()
 }
 
-fn days(n: i64) -> Timestamp {
+/// So many days later.
+pub fn days(n: i64) -> Timestamp {
     days_after(start(), n)
 }
 
-fn config(dir: &Path) -> Config {
+/// A configuration with everything below `dir`.
+pub fn config(dir: &Path) -> Config {
     let data_dir = dir.join("data");
     std::fs::create_dir_all(data_dir.join("server")).unwrap();
     Config {
@@ -44,7 +47,8 @@ fn authority() -> (TempDir, Config, Authority) {
     (dir, config, authority)
 }
 
-fn host() -> HostId {
+/// A host.
+pub fn host() -> HostId {
     "web-1".parse().unwrap()
 }
 

@@ -6,7 +6,7 @@ use crate::config::{Config, ConfigArgs, RunArgs};
 use crate::link::join::{JoinToken, Joined};
 use crate::server::access::Origin;
 use crate::server::ca::Authority;
-use crate::server::{self, Server, api};
+use crate::server::{self, Server, api, trust_store};
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Method, Request, StatusCode};
@@ -236,6 +236,11 @@ async fn the_same_machine_joins_again_under_its_name_and_another_one_gets_the_ne
     assert_eq!(test.host("web-1").await.unwrap().serial, first, "the first host was not touched");
     assert_eq!(test.join(&token, "web-1", "aa").await.body["host"], "web-1");
     assert_ne!(test.host("web-1").await.unwrap().serial, first, "its certificate was replaced");
+    let mut db = test.server.context.db.read().acquire().await.unwrap();
+    let all = trust_store::certificates_of(&mut db, &"web-1".parse().unwrap()).await.unwrap();
+    let counting = |c: &&trust_store::CertificateRow| c.revoked_at.is_none();
+    let serials: Vec<_> = all.iter().filter(counting).map(|c| Some(c.serial.clone())).collect();
+    assert_eq!((all.len(), serials), (2, vec![test.host("web-1").await.unwrap().serial]));
 }
 
 #[tokio::test]
