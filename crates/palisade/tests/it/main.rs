@@ -4,10 +4,13 @@
 mod act;
 mod api;
 mod check;
+mod cloud_init;
 mod faults;
 mod hostile;
 mod https;
 mod install;
+mod join;
+mod joining;
 mod order;
 mod running;
 mod trust;
