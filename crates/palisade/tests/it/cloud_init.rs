@@ -180,7 +180,7 @@ fn deb822_archive(text: &str, suite: &str) -> Option<String> {
 
 fn line_archive(text: &str, suite: &str) -> Option<String> {
     text.lines().find_map(|line| {
-        let mut words = line.strip_prefix("deb ")?.trim().split_whitespace().peekable();
+        let mut words = line.strip_prefix("deb ")?.split_whitespace().peekable();
         if words.peek().is_some_and(|word| word.starts_with('[')) {
             words.find(|word| word.ends_with(']'))?;
         }

@@ -258,6 +258,8 @@ async fn a_retired_name_is_given_again_and_a_revoked_one_never() {
     assert_eq!(code(&refused), (409, "host_revoked"));
     assert!(refused.body["hint"].as_str().unwrap().contains("--name"), "{}", refused.body);
     assert_eq!(test.host("bad").await.unwrap().standing, Standing::Revoked);
+    let refused = test.events("frame.host.join").await.into_iter().filter(|e| e["outcome"] == "refused");
+    assert!(refused.map(|e| e["message"].to_string()).any(|said| said.contains("was revoked")));
 }
 
 #[tokio::test]
@@ -315,6 +317,7 @@ async fn the_program_and_the_root_are_files_for_everybody_and_nothing_else_is() 
         "/install/palisade-sparc",
         "/install/server.key",
         "/install/a/b",
+        "/install/ca.pem/",
         "/install/..%2fca.pem",
     ] {
         let status = test.send(anybody, Method::GET, path, &Value::Null).await.status();
