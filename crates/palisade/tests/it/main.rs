@@ -4,11 +4,14 @@
 mod act;
 mod api;
 mod check;
+mod cloud_init;
 mod faults;
 mod fleet;
 mod hostile;
 mod https;
 mod install;
+mod join;
+mod joining;
 mod order;
 mod running;
 mod trust;
