@@ -109,9 +109,7 @@ impl Server {
 pub async fn run(config: Config, with_parent: bool) -> Result<()> {
     let dir = config.server_dir();
     let _lock = process::claim(&dir, "server")?;
-    let (ingest, queue) = ingest::Ingest::new();
-    let server = open(&dir, &config, ca::Authority::open(&config)?, ingest).await?;
-    tokio::spawn(ingest::run(server.clone(), queue));
+    let server = open(&dir, &config, ca::Authority::open(&config)?).await?;
     let https = listen::https(server.clone(), config.listen).await?;
     let socket = listen::socket(server.clone(), &config.server_socket())?;
     tracing::info!(listen = %https.address, "server is ready");
@@ -126,8 +124,8 @@ pub async fn run(config: Config, with_parent: bool) -> Result<()> {
     Ok(())
 }
 
-/// Opens the database and brings its tables up to date.
-pub async fn open(dir: &Path, config: &Config, authority: ca::Authority, ingest: ingest::Ingest) -> Result<Server> {
+/// Opens the database, brings its tables up to date, and begins to store what hosts report.
+pub async fn open(dir: &Path, config: &Config, authority: ca::Authority) -> Result<Server> {
     let path = dir.join("palisade.db");
     let db = Database::open(&path).await.with_context(|| format!("opening `{}`", path.display()))?;
     db.migrate("frame", store::MIGRATIONS).await.context("updating the frame's tables")?;
@@ -141,7 +139,8 @@ pub async fn open(dir: &Path, config: &Config, authority: ca::Authority, ingest:
         }
     }
     let context = ServerContext::new(db, Arc::new(SystemClock), guards::journal(), failsafe(config));
-    Ok(Server {
+    let (ingest, queue) = ingest::Ingest::new();
+    let server = Server {
         address: Arc::default(),
         started_at: context.now(),
         connections: tokio::sync::watch::channel(0).0,
@@ -159,7 +158,9 @@ pub async fn open(dir: &Path, config: &Config, authority: ca::Authority, ingest:
         sent: Arc::default(),
         hellos: Arc::default(),
         context,
-    })
+    };
+    tokio::spawn(ingest::run(server.clone(), queue));
+    Ok(server)
 }
 
 /// What no change may cut: the address that the server listens on and the configured ones.

@@ -12,6 +12,8 @@ mod https;
 mod install;
 mod join;
 mod joining;
+mod link;
 mod order;
+mod raw;
 mod running;
 mod trust;
