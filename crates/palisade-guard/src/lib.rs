@@ -24,6 +24,7 @@ pub mod entry;
 pub mod golden;
 pub mod link;
 pub mod store;
+mod wake;
 
 pub use context::ServerContext;
 pub use contract::{Guard, GuardError, Host, Keep, Record, Serve, SpecPair, Watch, WatchContext};

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use palisade_core::{Actor, Event, Generation, HostId, Outcome, PlanState, Report, Severity, Timestamp};
+use palisade_core::{Actor, Event, Generation, HostId, Outcome, PlanState, Report, Severity, Timestamp, VerdictWord};
 use palisade_guard::api::ApiError;
 use palisade_guard::link::{Acknowledged, Down, HEARTBEAT_S, Hello, Up, Welcome};
 use palisade_guard::{GuardError, store};
@@ -34,6 +34,7 @@ async fn hello(State(server): State<Server>, Json(hello): Json<Hello>) -> Result
     let now = server.context.now();
     let mut tx = server.begin().await?;
     store::host_seen(&mut tx, &hello.host, Some(&hello.facts), now).await?;
+    store::verdict_put(&mut tx, &hello.host, VerdictWord::Online, None, now, now).await?;
     let streams = streams(&server, &mut tx, &hello.host).await?;
     tx.commit().await?;
     server.context.publish(&["hosts"]);
@@ -69,6 +70,9 @@ async fn report(State(server): State<Server>, Json(up): Json<Up>) -> Result<Json
     tx.commit().await?;
     for report in up.reports.iter().filter(|r| r.host == up.host) {
         plans::take_decisions(&server, report).await;
+    }
+    if let Some(at) = up.operator_at {
+        plans::operator_seen(&server, &up.host, at);
     }
     if !topics.is_empty() {
         topics.sort_unstable();
@@ -194,7 +198,7 @@ async fn orders(
 }
 
 async fn send_orders(server: &Server, host: &HostId, to: &mpsc::Sender<Down>) -> Result<(), GuardError> {
-    let mut changed = server.context.specs();
+    let mut changed = server.context.specs_of(host);
     let mut sent: HashMap<&'static str, Generation> = HashMap::new();
     let mut live = None;
     let mut ordered: HashMap<String, bool> = HashMap::new();

@@ -6,6 +6,8 @@ mod api;
 mod assets;
 mod findings;
 mod fleet;
+#[cfg(test)]
+mod fleet_tests;
 mod hosts;
 mod link;
 mod listen;
@@ -51,6 +53,8 @@ pub struct Server {
     pub connections: tokio::sync::watch::Sender<u64>,
     /// Where it listens, once it does.
     pub address: Arc<std::sync::OnceLock<std::net::SocketAddr>>,
+    /// When an operator last reached each host.
+    pub operators: Arc<plans::Operators>,
     /// When this server was started.
     pub started_at: palisade_core::Timestamp,
 }
@@ -93,6 +97,7 @@ pub async fn open(dir: &Path, config: &Config, fingerprint: &str) -> Result<Serv
     let db = Database::open(&path).await.with_context(|| format!("opening `{}`", path.display()))?;
     db.migrate("frame", store::MIGRATIONS).await.context("updating the frame's tables")?;
     db.migrate("server", access_store::MIGRATIONS).await.context("updating the server's tables")?;
+    split(&db).await.context("bringing stored plans and findings up to date")?;
     let guards = guards::all();
     for guard in &guards {
         if let Some(serve) = &guard.server {
@@ -104,6 +109,7 @@ pub async fn open(dir: &Path, config: &Config, fingerprint: &str) -> Result<Serv
     let context = ServerContext::new(db, Arc::new(SystemClock), guards::journal(), failsafe(config));
     Ok(Server {
         address: Arc::default(),
+        operators: Arc::default(),
         started_at: context.now(),
         connections: tokio::sync::watch::channel(0).0,
         access: Arc::new(access::Access::default()),
@@ -112,6 +118,16 @@ pub async fn open(dir: &Path, config: &Config, fingerprint: &str) -> Result<Serv
         fingerprint: fingerprint.into(),
         context,
     })
+}
+
+/// Brings rows of an older version into the form that this one reads, all or none.
+async fn split(db: &Database) -> Result<(), palisade_guard::GuardError> {
+    let mut tx = db.begin().await?;
+    store::plans_split(&mut tx).await?;
+    store::findings_backfill(&mut tx).await?;
+    store::tallies_backfill(&mut tx).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 /// What no change may cut: the address that the server listens on and the configured ones.
