@@ -20,6 +20,7 @@ pub mod conformance;
 pub mod context;
 pub mod contract;
 pub mod db;
+pub mod delta;
 pub mod entry;
 pub mod golden;
 pub mod link;

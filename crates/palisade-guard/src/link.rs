@@ -12,6 +12,7 @@ use palisade_core::{Generation, HostId, Job, Order, Report, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The protocol that an agent asks for in its TLS greeting; browsers ask for another one and are
 /// never asked for a certificate.
@@ -28,6 +29,31 @@ pub const REPORT_BYTES_MAX: usize = 32 << 20;
 pub const COMPRESS_FROM_BYTES: usize = 4 << 10;
 /// A host whose clock is further away than this, in seconds, has a wrong clock.
 pub const CLOCK_SKEW_MAX_S: i64 = 300;
+
+/// The first try to connect again comes within this many seconds.
+const RECONNECT_FIRST_S: f64 = 10.0;
+/// From the third try on, tries are at most this many seconds apart.
+const RECONNECT_LONGEST_S: f64 = 30.0;
+
+/// How long an agent waits before it connects again, so that a server that comes back is not overrun
+/// and yet has all of its hosts again within a minute.
+///
+/// `attempt` counts from 0 since the connection was lost and starts anew with every [`Welcome`];
+/// `random` is between 0 and 1, fresh for every try. All connections end in the same moment when a
+/// server ends, so the first tries are spread evenly over 10 s: of n hosts about n ÷ 10 come in one
+/// second, and at no time more. Later tries fall into the second half of a window of 20 s, then of
+/// 30 s, which keeps them spread whatever the moment in which the server is back. After that moment
+/// the last host tries within 30 s.
+pub fn reconnect_after(attempt: u32, random: f64) -> Duration {
+    // no number is no spread: the middle does no harm
+    let random = if (0.0..=1.0).contains(&random) { random } else { 0.5 };
+    let wait_s = match attempt {
+        0 => RECONNECT_FIRST_S * random,
+        1 => RECONNECT_FIRST_S * (1.0 + random),
+        _ => RECONNECT_LONGEST_S * (0.5 + 0.5 * random),
+    };
+    Duration::from_secs_f64(wait_s)
+}
 
 /// The first message of an agent.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -189,4 +215,48 @@ pub fn epoch_message(epoch: u32) -> Vec<u8> {
 pub fn spec_hash(spec: &Value) -> String {
     // serde_json keeps the keys of objects sorted
     blake3::hash(spec.to_string().as_bytes()).to_hex().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In which seconds after the end of a server `hosts` connect, when it is away for `away_s`.
+    fn arrivals(hosts: u32, away_s: f64) -> BTreeMap<u64, u32> {
+        let mut seconds = BTreeMap::new();
+        // a fixed sequence, so that the test says the same every time (xorshift64)
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        for _ in 0..hosts {
+            let mut at_s = 0.0;
+            for attempt in 0.. {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                at_s += reconnect_after(attempt, (state >> 11) as f64 / (1_u64 << 53) as f64).as_secs_f64();
+                if at_s >= away_s {
+                    break;
+                }
+            }
+            *seconds.entry(at_s as u64).or_default() += 1;
+        }
+        seconds
+    }
+
+    #[test]
+    fn hosts_come_back_spread_out_and_all_of_them_within_half_a_minute() {
+        for away_s in [0.0, 2.0, 15.0, 60.0, 600.0] {
+            let seconds = arrivals(10_000, away_s);
+            let (last, most) = (seconds.keys().max().copied(), seconds.values().max().copied());
+            assert!(last <= Some((away_s + 30.0) as u64), "away {away_s} s: the last came at {last:?} s");
+            assert!(most <= Some(1_150), "away {away_s} s: {most:?} in one second");
+        }
+    }
+
+    #[test]
+    fn a_random_number_that_is_none_is_no_panic() {
+        for random in [f64::NAN, f64::INFINITY, -1.0, 2.0] {
+            assert!(reconnect_after(0, random) <= Duration::from_secs(10));
+        }
+        assert_eq!(reconnect_after(u32::MAX, 1.0), Duration::from_secs(30));
+    }
 }

@@ -7,9 +7,9 @@ use std::thread::JoinHandle;
 /// The addresses of both ends, each with its prefix length (`10.99.0.1/24`, `fd00:99::1/64`).
 #[derive(Debug, Clone, Copy)]
 pub struct Link<'a> {
-    /// On the test's side, interface `pal0`.
+    /// On the test's side, interface `pal0` (`pal2` for the second peer, and so on).
     pub here: &'a [&'a str],
-    /// On the peer's side, interface `pal1`.
+    /// On the peer's side, interface `pal1` (`pal3` for the second peer, and so on).
     pub there: &'a [&'a str],
 }
 
@@ -20,6 +20,7 @@ type Job = Box<dyn FnOnce() + Send>;
 pub struct Peer {
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
+    interface: String,
 }
 
 impl Peer {
@@ -29,22 +30,36 @@ impl Peer {
     /// # Panics
     /// When this thread is not in a namespace of the test's own.
     pub fn beside(link: &Link<'_>) -> Result<Peer, String> {
+        Peer::nth(0, link)
+    }
+
+    /// As [`Peer::beside`], for one of several; `n` counts from 0.
+    ///
+    /// # Panics
+    /// As [`Peer::beside`].
+    pub fn nth(n: usize, link: &Link<'_>) -> Result<Peer, String> {
         assert!(is_isolated(), "a link is made in namespaces of the test's own only");
         let (jobs, inbox) = channel::<Job>();
         let (ready, started) = channel();
         let thread = std::thread::spawn(move || live(&inbox, &ready));
-        let peer = Peer { jobs: Some(jobs), thread: Some(thread) };
+        let (here, there) = (format!("pal{}", n * 2), format!("pal{}", n * 2 + 1));
+        let peer = Peer { jobs: Some(jobs), thread: Some(thread), interface: here.clone() };
         let thread_id: i32 = started.recv().map_err(|_| "the peer's thread has ended".to_owned())??;
-        ip(&["link", "add", "pal0", "type", "veth", "peer", "name", "pal1"])?;
-        ip(&["link", "set", "pal1", "netns", &thread_id.to_string()])?;
-        bring_up("pal0", link.here)?;
-        let there: Vec<String> = link.there.iter().map(|a| (*a).to_owned()).collect();
+        ip(&["link", "add", &here, "type", "veth", "peer", "name", &there])?;
+        ip(&["link", "set", &there, "netns", &thread_id.to_string()])?;
+        bring_up(&here, link.here)?;
+        let addresses: Vec<String> = link.there.iter().map(|a| (*a).to_owned()).collect();
         peer.run(move || {
-            let there: Vec<&str> = there.iter().map(String::as_str).collect();
+            let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
             ip(&["link", "set", "lo", "up"])?;
-            bring_up("pal1", &there)
+            bring_up(&there, &addresses)
         })?;
         Ok(peer)
+    }
+
+    /// Takes the link down or brings it up again; what is sent meanwhile is lost.
+    pub fn set_link(&self, up: bool) -> Result<(), String> {
+        ip(&["link", "set", &self.interface, if up { "up" } else { "down" }])
     }
 
     /// Runs a function on the other side and waits for what it returns.

@@ -31,6 +31,9 @@ pub struct RunArgs {
     /// Address and port of the console and the API
     #[arg(long, env = "PALISADE_LISTEN", value_name = "ADDR:PORT")]
     pub listen: Option<SocketAddr>,
+    /// Key that wraps the keys of the server's authority; outside the data directory
+    #[arg(long, env = "PALISADE_KEY_FILE", value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
     /// Name of this host, if not the one that the system has
     #[arg(long, env = "PALISADE_HOST", value_name = "NAME")]
     pub host: Option<HostId>,
@@ -56,6 +59,7 @@ struct File {
 struct ServerFile {
     listen: Option<SocketAddr>,
     names: Vec<String>,
+    key_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -75,6 +79,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// More names and addresses for the server's certificate.
     pub names: Vec<String>,
+    /// What wraps the keys of the server's authority; never below `data_dir`.
+    pub key_file: PathBuf,
     /// The name of this host.
     pub host: Option<HostId>,
     /// What the server may order on this host.
@@ -93,8 +99,11 @@ impl Config {
         };
         let mut failsafe = run.failsafe.clone();
         failsafe.extend(file.agent.failsafe);
+        let data_dir = args.data_dir.clone().or(file.data_dir).unwrap_or_else(default_data_dir);
+        let key_file = run.key_file.clone().or(file.server.key_file);
         Ok(Config {
-            data_dir: args.data_dir.clone().or(file.data_dir).unwrap_or_else(default_data_dir),
+            key_file: key_file.unwrap_or_else(|| key_dir(&data_dir).join("wrap.key")),
+            data_dir,
             listen: run.listen.or(file.server.listen).unwrap_or_else(|| LISTEN.parse().expect("a constant address")),
             names: file.server.names,
             host: run.host.clone().or(file.agent.host),
@@ -122,6 +131,15 @@ impl Config {
     pub fn agent_socket(&self) -> PathBuf {
         self.agent_dir().join("agent.sock")
     }
+}
+
+/// The directory of the key file, unless one is configured: beside the data directory, so that a
+/// copy of the data does not hold what opens it.
+pub fn key_dir(data_dir: &Path) -> PathBuf {
+    let whole = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_owned());
+    let mut name = whole.file_name().unwrap_or("palisade".as_ref()).to_owned();
+    name.push("-key");
+    whole.with_file_name(name)
 }
 
 /// The default place: the system's for root, the user's own otherwise.
@@ -178,6 +196,17 @@ mod tests {
     #[test]
     fn a_duplicate_key_is_an_error() {
         assert!(error("data_dir = \"/x\"\ndata_dir = \"/y\"\n").contains("duplicate"));
+    }
+
+    #[test]
+    fn the_key_file_lies_beside_the_data_directory() {
+        for (data, expected) in [
+            ("/var/lib/palisade", "/var/lib/palisade-key"),
+            ("/srv/palisade/", "/srv/palisade-key"),
+            ("/", "/palisade-key"),
+        ] {
+            assert_eq!(key_dir(Path::new(data)), Path::new(expected), "{data}");
+        }
     }
 
     #[test]

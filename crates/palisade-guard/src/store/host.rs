@@ -215,3 +215,17 @@ pub async fn host_seen(
     }
     Ok(())
 }
+
+/// Stores how many records a host's agent had to give up, by guard.
+pub async fn lost_put(
+    db: &mut SqliteConnection,
+    host: &HostId,
+    lost: &BTreeMap<String, u64>,
+) -> Result<(), GuardError> {
+    sqlx::query("UPDATE frame_host SET lost = $2 WHERE id = $1")
+        .bind(host.as_str())
+        .bind(json(lost))
+        .execute(db)
+        .await?;
+    Ok(())
+}

@@ -2,6 +2,7 @@
 
 use crate::GuardError;
 use crate::entry::Look;
+use crate::link::EpochProof;
 use palisade_core::{CheckRun, Finding, HostId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -20,7 +21,9 @@ pub use finding::{
     FindingFilter, FindingOrder, FindingRow, finding, findings, findings_backfill, findings_of, findings_open,
 };
 pub use generation::{generation, generations, generations_raise};
-pub use host::{HostFacts, HostRow, host, host_delete, host_put, host_seen, hosts, hosts_in_service, verdict_put};
+pub use host::{
+    HostFacts, HostRow, host, host_delete, host_put, host_seen, hosts, hosts_in_service, lost_put, verdict_put,
+};
 pub use order::{job_put, order, order_id, order_put, orders, orders_open};
 pub use plan::{
     PlanRow, plan, plan_count, plan_decide, plan_id, plan_insert, plans, plans_expire, plans_overdue, plans_split,
@@ -191,4 +194,11 @@ pub async fn stream_seq_put(db: &mut SqliteConnection, host: &HostId, guard: &st
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// The newest epoch that an admin has begun, with its proof; `None` in the first one.
+pub async fn epoch(db: &mut SqliteConnection) -> Result<Option<EpochProof>, GuardError> {
+    let row: Option<(String,)> =
+        sqlx::query_as("SELECT proof FROM frame_epoch ORDER BY epoch DESC LIMIT 1").fetch_optional(db).await?;
+    row.map(|(proof,)| from_json("epoch", &proof)).transpose()
 }

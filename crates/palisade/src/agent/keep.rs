@@ -5,7 +5,8 @@ use anyhow::Result;
 use palisade_core::{Clock, Generation, Plan, PlanState, Report, Step, StepOutcome, StepReport, SystemClock};
 use palisade_guard::contract::{BoxFuture, LocalDesk, chain};
 use palisade_guard::entry::panic_text;
-use palisade_guard::{GuardError, Keeper, SpecPair};
+use palisade_guard::link::{SpecHeld, Splice, spec_hash};
+use palisade_guard::{GuardError, Keeper, SpecPair, delta};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -36,6 +37,8 @@ struct Stored {
 enum Message {
     /// A spec from the server.
     Spec { generation: Generation, spec: Value },
+    /// Changes to the spec that is held.
+    Delta { from: Generation, generation: Generation, splices: Vec<Splice>, hash: String },
     /// A spec of the host's own operator, with the plan that it is for.
     Local { spec: Value, plan: Box<Plan>, answer: oneshot::Sender<Result<Plan, GuardError>> },
     /// Look again.
@@ -86,6 +89,18 @@ impl KeeperHandle {
     pub fn spec(&self, generation: Generation, spec: Value) {
         // the thread lives as long as the agent
         let _ = self.sender.send(Message::Spec { generation, spec });
+    }
+
+    /// Changes to the spec that is held, from the server.
+    pub fn delta(&self, from: Generation, generation: Generation, splices: Vec<Splice>, hash: String) {
+        let _ = self.sender.send(Message::Delta { from, generation, splices, hash });
+    }
+
+    /// Which spec is held; `None` before the first one.
+    pub fn held(&self) -> Option<SpecHeld> {
+        let stored = self.stored.lock().expect("no panic while held");
+        let hash = (!stored.specs.server.is_null()).then(|| spec_hash(&stored.specs.server))?;
+        Some(SpecHeld { generation: stored.generation, hash })
     }
 
     /// Ends a wait.
@@ -168,6 +183,9 @@ fn run(agent: &Arc<Agent>, word: &'static str, messages: &mpsc::Receiver<Message
     while !agent.ended.load(Ordering::Relaxed) {
         match messages.recv_timeout(STAMP_EVERY) {
             Ok(Message::Spec { generation, spec }) => take_spec(agent, handle, generation, spec),
+            Ok(Message::Delta { from, generation, splices, hash }) => {
+                take_delta(agent, handle, from, generation, splices, &hash);
+            }
             Ok(Message::Local { spec, plan, answer }) => {
                 let _ = answer.send(take_local(agent, handle, spec, *plan));
             }
@@ -191,6 +209,10 @@ fn take_spec(agent: &Agent, handle: &KeeperHandle, generation: Generation, spec:
         tracing::warn!(guard = handle.word, %generation, %have, "refused an older spec");
         return;
     }
+    if !agent.epoch.allows(generation.epoch) {
+        tracing::warn!(guard = handle.word, %generation, "refused a spec of an epoch that no admin has begun");
+        return;
+    }
     if let Err(error) = handle.keeper.spec_valid(&spec) {
         tracing::error!(guard = handle.word, %generation, error = chain(&error), "refused a spec that this version does not understand");
         return;
@@ -205,6 +227,27 @@ fn take_spec(agent: &Agent, handle: &KeeperHandle, generation: Generation, spec:
         return;
     }
     reconcile(agent, handle, false);
+}
+
+/// Makes the changes; when they do not lead from the spec that is held to the one that was meant,
+/// nothing changes and the whole spec is asked for by a new connection.
+fn take_delta(
+    agent: &Agent,
+    handle: &KeeperHandle,
+    from: Generation,
+    generation: Generation,
+    splices: Vec<Splice>,
+    hash: &str,
+) {
+    let held = handle.stored.lock().expect("no panic while held").clone();
+    let changed = (held.generation == from).then(|| delta::patch(&held.specs.server, splices));
+    match changed {
+        Some(Ok(spec)) if spec_hash(&spec) == hash => take_spec(agent, handle, generation, spec),
+        _ => {
+            tracing::warn!(guard = handle.word, %from, held = %held.generation, "a change does not fit the spec that is held");
+            agent.respec.notify_one();
+        }
+    }
 }
 
 fn take_local(agent: &Agent, handle: &KeeperHandle, spec: Value, mut plan: Plan) -> Result<Plan, GuardError> {

@@ -3,12 +3,14 @@
 //! Threads, not tasks, do what may block: one per guard that watches, one per guard that keeps a
 //! state, one that looks. The link to the server is asynchronous and may come and go.
 
+mod epoch;
+pub mod identity;
 mod job;
 mod keep;
 mod link;
 mod local;
 mod look;
-mod permit;
+pub mod permit;
 mod spool;
 mod state;
 
@@ -17,16 +19,22 @@ use crate::guards;
 use crate::process;
 use crate::server;
 use anyhow::{Context, Result};
+use identity::Identity;
 use nix::fcntl::Flock;
-use palisade_core::HostId;
+use palisade_core::{Cidr, HostId};
 use palisade_guard::contract::AgentFacts;
 use palisade_guard::store::HostFacts;
 use palisade_guard::{Entry, Host};
-use palisade_sys::{Root, facts};
+use palisade_sys::{Root, facts, machine};
 use std::collections::BTreeMap;
+use std::net::ToSocketAddrs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+/// The end waits this long for the goodbye.
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Everything that the agent's threads share.
 pub struct Agent {
@@ -52,12 +60,22 @@ pub struct Agent {
     pub acknowledged_s: AtomicI64,
     /// Wakes the link when there is something to report.
     pub wake: tokio::sync::Notify,
+    /// Asks for whole specs, by a new connection.
+    pub respec: tokio::sync::Notify,
+    /// What tells this machine from a copy of its disk.
+    pub machine: Option<String>,
+    /// A random id of this run.
+    pub run: String,
+    /// The newest epoch whose proof was accepted.
+    pub epoch: epoch::Epoch,
+    ending: tokio::sync::watch::Sender<bool>,
 }
 
 /// A running agent.
 pub struct Running {
     /// Its shared part.
     pub agent: Arc<Agent>,
+    link: tokio::task::JoinHandle<()>,
     _lock: Flock<std::fs::File>,
 }
 
@@ -65,7 +83,11 @@ pub struct Running {
 pub async fn start(config: &Config) -> Result<Running> {
     let dir = config.agent_dir();
     let lock = process::claim(&dir, "agent")?;
-    let agent = Arc::new(assemble(config, &dir)?);
+    let way = match Identity::load(&dir)? {
+        Some(identity) => link::Way::Joined { identity: Box::new(identity), dir: dir.clone() },
+        None => link::Way::Socket(config.server_socket()),
+    };
+    let agent = Arc::new(assemble(config, &dir, &way)?);
     look::start(&agent);
     start_watchers(&agent);
     job::start(&agent);
@@ -73,17 +95,22 @@ pub async fn start(config: &Config) -> Result<Running> {
         handle.start(&agent);
     }
     local::start(&agent, &config.agent_socket())?;
-    tokio::spawn(link::run(Arc::clone(&agent), config.server_socket()));
-    Ok(Running { agent, _lock: lock })
+    let link = tokio::spawn(link::run(Arc::clone(&agent), way));
+    Ok(Running { agent, link, _lock: lock })
 }
 
 impl Running {
-    /// Tells all threads to end; they do within a second.
-    pub fn end(&self) {
+    /// Says goodbye to the server and tells all threads to end; they do within a second.
+    pub async fn end(self) {
         self.agent.ended.store(true, Ordering::Relaxed);
+        self.agent.ending.send_replace(true);
+        self.agent.wake.notify_one();
         self.agent.looks.wake();
         for keeper in self.agent.keepers.values() {
             keeper.wake();
+        }
+        if tokio::time::timeout(GOODBYE_TIMEOUT, self.link).await.is_err() {
+            tracing::warn!("ended without a goodbye to the server");
         }
     }
 }
@@ -91,36 +118,56 @@ impl Running {
 impl Agent {
     /// What this host says about itself.
     pub fn facts(&self) -> HostFacts {
-        let facts = match facts::facts(env!("CARGO_PKG_VERSION")) {
-            Ok(facts) => facts,
-            Err(error) => {
-                tracing::warn!(error = palisade_guard::contract::chain(&error), "the host's facts");
-                return HostFacts { permit: self.permit.words(), ..HostFacts::default() };
-            }
-        };
-        HostFacts {
-            os: facts.os,
-            kernel: facts.kernel,
-            booted_at: facts.booted_at,
-            addresses: facts.addresses.iter().map(ToString::to_string).collect(),
-            agent_version: facts.agent_version,
-            permit: self.permit.words(),
-        }
+        host_facts(&self.permit)
     }
 
     /// The name of the host.
     pub fn id(&self) -> &HostId {
         &self.host.id
     }
+
+    /// Waits this long, or until the agent ends.
+    pub async fn ending_or(&self, wait: Duration) {
+        let mut ending = self.ending.subscribe();
+        // an error would mean that the sender is gone, and it lives as long as we do
+        let _ = tokio::time::timeout(wait, ending.wait_for(|ending| *ending)).await;
+    }
+
+    /// Records that had to be given up, by guard.
+    pub fn lost(&self) -> BTreeMap<String, u64> {
+        let all = self.spools.iter().map(|(word, spool)| ((*word).to_owned(), spool.figures().2));
+        all.filter(|(_, lost)| *lost > 0).collect()
+    }
 }
 
-fn assemble(config: &Config, dir: &Path) -> Result<Agent> {
-    let id = match &config.host {
-        Some(id) => id.clone(),
-        None => facts::facts("").context("the system's host name\nhint: give one with --host")?.host,
+/// What this host says about itself, with what its permit holds.
+pub fn host_facts(permit: &permit::Permit) -> HostFacts {
+    let facts = match facts::facts(env!("CARGO_PKG_VERSION")) {
+        Ok(facts) => facts,
+        Err(error) => {
+            tracing::warn!(error = palisade_guard::contract::chain(&error), "the host's facts");
+            return HostFacts { permit: permit.words(), ..HostFacts::default() };
+        }
+    };
+    HostFacts {
+        os: facts.os,
+        kernel: facts.kernel,
+        booted_at: facts.booted_at,
+        addresses: facts.addresses.iter().map(ToString::to_string).collect(),
+        agent_version: facts.agent_version,
+        permit: permit.words(),
+    }
+}
+
+fn assemble(config: &Config, dir: &Path, way: &link::Way) -> Result<Agent> {
+    let id = match (way, &config.host) {
+        // the subject of the certificate is the host, whatever it is called by others
+        (link::Way::Joined { identity, .. }, _) => identity.host.clone(),
+        (_, Some(id)) => id.clone(),
+        (_, None) => facts::facts("").context("the system's host name\nhint: give one with --host")?.host,
     };
     let guards = guards::all();
-    let facts = AgentFacts { failsafe: server::failsafe(config), state_dir: dir.to_owned() };
+    let facts = AgentFacts { failsafe: failsafe(config, way), state_dir: dir.to_owned() };
     let mut keepers = BTreeMap::new();
     for guard in &guards {
         if let Some(maker) = guard.keeper {
@@ -134,6 +181,11 @@ fn assemble(config: &Config, dir: &Path) -> Result<Agent> {
     }
     Ok(Agent {
         host: Host { id, root: Root::live() },
+        machine: machine::id(&Root::live()),
+        run: run_id(),
+        epoch: epoch::Epoch::load(dir, way)?,
+        ending: tokio::sync::watch::channel(false).0,
+        respec: tokio::sync::Notify::new(),
         guards,
         permit: permit::Permit::load(&config.permit)?,
         looks: look::Looks::default(),
@@ -145,6 +197,26 @@ fn assemble(config: &Config, dir: &Path) -> Result<Agent> {
         acknowledged_s: AtomicI64::new(0),
         wake: tokio::sync::Notify::new(),
     })
+}
+
+/// What no change may cut: what is configured, and the way to the server.
+fn failsafe(config: &Config, way: &link::Way) -> Vec<Cidr> {
+    let mut list = server::failsafe(config);
+    let link::Way::Joined { identity, .. } = way else { return list };
+    match (identity.server.host.as_str(), identity.server.port).to_socket_addrs() {
+        Ok(addresses) => list.extend(addresses.map(|address| Cidr::from(address.ip()))),
+        Err(error) => {
+            tracing::warn!(%error, server = identity.server.host, "the server's address is not known yet, so it is no failsafe");
+        }
+    }
+    list
+}
+
+/// 128 random bits, as text.
+fn run_id() -> String {
+    let mut bytes = [0u8; 16];
+    getrandom::fill(&mut bytes).expect("the kernel has randomness");
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn start_watchers(agent: &Arc<Agent>) {

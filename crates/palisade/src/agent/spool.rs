@@ -4,6 +4,7 @@
 //! A line that was cut by a crash is dropped at the start. The newest segment is kept when all of
 //! it is acknowledged, so that sequence numbers go on rising over restarts.
 
+use super::state;
 use anyhow::{Context, Result};
 use palisade_core::Timestamp;
 use palisade_guard::Record;
@@ -19,6 +20,8 @@ const SEGMENT_BYTES_MAX: u64 = 1 << 20;
 /// Above this, the oldest segment is given up and its records are counted as lost. About four
 /// days of a minute's samples.
 const SPOOL_BYTES_MAX: u64 = 32 << 20;
+/// Where the number of lost records stands.
+const LOST: &str = "lost.json";
 
 /// The records of one stream.
 #[derive(Debug)]
@@ -35,7 +38,8 @@ struct Inner {
     open: Option<File>,
     /// The last sequence number given.
     last: u64,
-    /// Records given up because the spool was full or the disk did not take them.
+    /// Records given up since the agent was installed, because the spool was full or the disk did
+    /// not take them. Kept in a file of its own, so that the gap is known after a restart too.
     lost: u64,
 }
 
@@ -43,7 +47,7 @@ impl Spool {
     /// Opens the directory, making it if it is missing.
     pub fn open(dir: &Path) -> Result<Spool> {
         std::fs::create_dir_all(dir).with_context(|| format!("making `{}`", dir.display()))?;
-        let mut inner = Inner::default();
+        let mut inner = Inner { lost: state::read(&dir.join(LOST))?, ..Inner::default() };
         for entry in std::fs::read_dir(dir).with_context(|| format!("reading `{}`", dir.display()))? {
             let entry = entry.with_context(|| format!("reading `{}`", dir.display()))?;
             if let Some(first) =
@@ -69,7 +73,7 @@ impl Spool {
         // the sequence number is used up even if the record is lost: a gap is seen, not hidden
         inner.last = seq;
         if let Err(error) = self.append(&mut inner, &record) {
-            inner.lost += 1;
+            self.count_lost(&mut inner, 1);
             inner.open = None;
             tracing::warn!(error = format!("{error:#}"), lost = inner.lost, "a record could not be stored");
         }
@@ -103,8 +107,16 @@ impl Spool {
     fn bound(&self, inner: &mut Inner) {
         while inner.segments.len() > 1 && inner.segments.values().sum::<u64>() > SPOOL_BYTES_MAX {
             let Some((first, _)) = inner.segments.pop_first() else { return };
-            inner.lost += self.read_segment(first).len() as u64;
+            let given_up = self.read_segment(first).len() as u64;
+            self.count_lost(inner, given_up);
             let _ = std::fs::remove_file(self.path(first));
+        }
+    }
+
+    fn count_lost(&self, inner: &mut Inner, records: u64) {
+        inner.lost += records;
+        if let Err(error) = state::write(&self.dir.join(LOST), &inner.lost) {
+            tracing::warn!(error = format!("{error:#}"), "the number of lost records could not be stored");
         }
     }
 
@@ -148,7 +160,7 @@ impl Spool {
         }
     }
 
-    /// Records waiting after `seq`, bytes on disk, and records lost since the start.
+    /// Records waiting after `seq`, bytes on disk, and records lost.
     pub fn figures(&self) -> (u64, u64, u64) {
         let inner = self.inner.lock().expect("no panic while held");
         (inner.last, inner.segments.values().sum(), inner.lost)
@@ -217,5 +229,6 @@ mod tests {
         assert_eq!(last, 200);
         assert!(bytes <= SPOOL_BYTES_MAX && lost > 0, "{bytes} bytes, {lost} lost");
         assert_eq!(seqs(&spool, 0).len() as u64, 200 - lost);
+        assert_eq!(Spool::open(dir.path()).unwrap().figures().2, lost, "a restart does not hide the gap");
     }
 }

@@ -94,7 +94,8 @@ impl Client {
     }
 }
 
-fn answer(status: StatusCode, bytes: &[u8]) -> Result<Value> {
+/// What the server said, or why it refused, with its hint.
+pub fn answer(status: StatusCode, bytes: &[u8]) -> Result<Value> {
     if status == StatusCode::NO_CONTENT {
         return Ok(Value::Null);
     }

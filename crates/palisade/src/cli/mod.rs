@@ -3,6 +3,8 @@
 mod check;
 mod client;
 mod install;
+mod join;
+mod join_token;
 mod nouns;
 mod schema;
 mod up;
@@ -51,8 +53,8 @@ enum Command {
     Up(RunArgs),
     /// Start only the server
     Server(up::ServerArgs),
-    /// Start only the agent for this host
-    Agent(RunArgs),
+    /// Start only the agent for this host, or have this host join a server
+    Agent(join::AgentArgs),
     /// Judge this host, or a directory that holds one, without any server
     Check(check::CheckArgs),
     /// Write systemd units, configuration and permit
@@ -75,6 +77,9 @@ enum Command {
     /// API tokens
     #[command(subcommand)]
     ApiToken(nouns::TokenCommand),
+    /// What new hosts need to join
+    #[command(subcommand)]
+    JoinToken(join_token::JoinTokenCommand),
     /// Users
     #[command(subcommand)]
     User(nouns::UserCommand),
@@ -144,7 +149,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
             runtime()?.block_on(server::run(config, args.with_parent))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Agent(run) => runtime()?.block_on(run_agent(Config::load(&cli.config, &run)?)),
+        Command::Agent(args) => runtime()?.block_on(run_agent(Config::load(&cli.config, &args.run)?, &args)),
         Command::Check(args) => check::run(&args, cli.ask.output),
         Command::Install(args) => install::run(args),
         Command::Schema(args) => schema::run(&args),
@@ -163,15 +168,19 @@ async fn nouns(command: Command, context: CliContext) -> Result<ExitCode> {
         Command::Plan(c) => nouns::plan(c, &context).await,
         Command::Order(c) => nouns::order(c, &context).await,
         Command::ApiToken(c) => nouns::api_token(c, &context).await,
+        Command::JoinToken(c) => join_token::run(c, &context).await,
         Command::User(c) => nouns::user(c, &context).await,
         _ => nouns::status(&context).await,
     }
 }
 
-async fn run_agent(config: Config) -> Result<ExitCode> {
+async fn run_agent(config: Config, args: &join::AgentArgs) -> Result<ExitCode> {
+    if let Some(url) = &args.join {
+        return join::run(url, args, &config).await;
+    }
     let running = agent::start(&config).await?;
     process::end_asked().await;
-    running.end();
+    running.end().await;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,7 +1,7 @@
 //! `palisade up`: the server as an unprivileged child, the agent here.
 
 use crate::agent;
-use crate::config::{Config, ConfigArgs, RunArgs};
+use crate::config::{Config, ConfigArgs, RunArgs, key_dir};
 use crate::link::http::{Target, body, send};
 use crate::process;
 use anyhow::{Context, Result, bail};
@@ -54,7 +54,7 @@ pub async fn run(config: Config, args: &ConfigArgs) -> Result<ExitCode> {
             }
         }
     }
-    running.end();
+    running.end().await;
     drop(lifeline);
     if tokio::time::timeout(Duration::from_secs(5), child.wait()).await.is_err() {
         child.kill().await.context("ending the server")?;
@@ -82,7 +82,25 @@ fn prepare(config: &Config) -> Result<Option<(Uid, Gid)>> {
     let user = User::from_name(SERVER_USER).context("looking for the user `palisade`")?;
     let (uid, gid) = user.map_or((Uid::from_raw(SERVER_UID), Gid::from_raw(SERVER_UID)), |u| (u.uid, u.gid));
     own(&config.server_dir(), uid, gid)?;
+    prepare_key(config, uid, gid)?;
     Ok(Some((uid, gid)))
+}
+
+/// The server's user must be able to read the key file, and to make it at the first start. Of a
+/// configured place only the file is given away, never the directory: others may use it.
+fn prepare_key(config: &Config, uid: Uid, gid: Gid) -> Result<()> {
+    let ours = key_dir(&config.data_dir);
+    if config.key_file.parent() == Some(&ours) {
+        std::fs::create_dir_all(&ours).with_context(|| format!("making `{}`", ours.display()))?;
+        std::fs::set_permissions(&ours, PermissionsExt::from_mode(0o700))
+            .with_context(|| format!("making `{}` private", ours.display()))?;
+        return own(&ours, uid, gid);
+    }
+    if config.key_file.is_symlink() || !config.key_file.exists() {
+        return Ok(());
+    }
+    chown(&config.key_file, Some(uid), Some(gid))
+        .with_context(|| format!("giving `{}` to the server's user", config.key_file.display()))
 }
 
 /// The server's directory belongs to its user, whoever ran it before.
@@ -109,6 +127,8 @@ fn start(config: &Config, args: &ConfigArgs, ids: Option<(Uid, Gid)>) -> Result<
         .arg(&config.data_dir)
         .arg("--listen")
         .arg(config.listen.to_string())
+        .arg("--key-file")
+        .arg(&config.key_file)
         .arg("--with-parent");
     for cidr in &config.failsafe {
         command.arg("--failsafe").arg(cidr.to_string());

@@ -23,9 +23,10 @@ use std::time::Duration;
 pub const COOKIE: &str = "__Host-palisade";
 /// The header that a change by cookie must carry.
 pub const CSRF_HEADER: &str = "x-palisade-csrf";
-/// What anybody may ask without signing in, beside static files. All else is refused.
-pub const ANONYMOUS: [(&str, &str); 3] =
-    [("GET", "/api/v1/sign-in"), ("POST", "/api/v1/session"), ("POST", "/api/v1/welcome")];
+/// What anybody may ask without signing in, beside static files: what the sign-in page shows, sign-in,
+/// the first-run link, and joining. All else is refused.
+pub const ANONYMOUS: [(&str, &str); 4] =
+    [("GET", "/api/v1/sign-in"), ("POST", "/api/v1/session"), ("POST", "/api/v1/welcome"), ("POST", "/api/v1/join")];
 /// What a viewer may send although it is no GET: it changes nothing that lasts.
 const VIEWER_MAY: [(&str, &str); 2] = [("DELETE", "/api/v1/session"), ("POST", "/api/v1/monitor/live")];
 

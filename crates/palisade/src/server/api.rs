@@ -1,13 +1,15 @@
 //! All addresses of the server in one place, and the OpenAPI document that describes them.
 
-use super::{Server, access, assets, findings, hosts, link, orders, overview, plans, session, status, stream, tokens};
+use super::{
+    Server, access, assets, findings, hosts, install, join, join_tokens, link, orders, overview, plans, session,
+    status, stream, tokens,
+};
 use crate::guards;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, header};
 use axum::middleware;
 use axum::response::Response;
-use palisade_guard::link::REPORT_BYTES_MAX;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
@@ -15,13 +17,20 @@ use utoipa_axum::routes;
 
 /// What the network reaches: static files, and the API behind the sign-in layer.
 pub fn network(server: Server) -> Router {
-    signed_in(server).fallback(assets::file).layer(middleware::map_response(headers))
+    signed_in(server.clone())
+        .merge(install::router(server))
+        .fallback(assets::file)
+        .layer(middleware::map_response(headers))
 }
 
 /// What root on the same machine reaches: the API as admin, and the link of the agent.
 pub fn local(server: Server) -> Router {
-    let link = link::router().with_state(server.clone()).layer(DefaultBodyLimit::max(REPORT_BYTES_MAX));
-    signed_in(server).merge(link)
+    signed_in(server.clone()).merge(link(server))
+}
+
+/// What an agent reaches with its host's certificate. Bodies are bounded where they are read.
+pub fn link(server: Server) -> Router {
+    link::router().with_state(server).layer(DefaultBodyLimit::disable())
 }
 
 /// The OpenAPI document.
@@ -69,6 +78,9 @@ fn frame() -> OpenApiRouter<Server> {
         .routes(routes!(plans::rollback))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::delete))
+        .routes(routes!(join::join))
+        .routes(routes!(join_tokens::list, join_tokens::create))
+        .routes(routes!(join_tokens::delete))
         .routes(routes!(stream::changes))
 }
 

@@ -1,169 +1,184 @@
 //! The server's end of the link to its agents.
 
-use super::{Server, plans};
+use super::access::Origin;
+use super::peer::Peer;
+use super::presence::End;
+use super::specs::Carried;
+use super::{Server, body};
 use axum::body::{Body, Bytes};
-use axum::extract::{ConnectInfo, Query, State};
-use axum::http::StatusCode;
+use axum::extract::{ConnectInfo, Query, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
-use palisade_core::{Actor, Event, Generation, HostId, Outcome, PlanState, Report, Severity, Timestamp, VerdictWord};
+use axum::{Extension, Json, Router};
+use palisade_core::{Actor, Event, HostId, Outcome, Severity, Timestamp};
 use palisade_guard::api::ApiError;
-use palisade_guard::link::{Acknowledged, Down, HEARTBEAT_S, Hello, Up, Welcome};
+use palisade_guard::contract::chain;
+use palisade_guard::link::{Acknowledged, Bye, Down, HEARTBEAT_S, Hello, Up, Welcome};
 use palisade_guard::{GuardError, store};
-use serde::Deserialize;
-use std::collections::{BTreeMap, HashMap};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
 /// Messages that wait for a slow agent; then the connection is ended and made anew.
 const WAITING_MAX: usize = 64;
+/// Characters of a goodbye that are kept.
+const WHY_CHARS_MAX: usize = 200;
 
-/// The three addresses of the link; reachable only through the server's socket.
+/// The addresses of the link; reachable only through the server's socket, or with a host's
+/// certificate.
 pub fn router() -> Router<Server> {
     Router::new()
         .route("/link/v1/hello", post(hello))
         .route("/link/v1/report", post(report))
         .route("/link/v1/orders", get(orders))
+        .route("/link/v1/bye", post(bye))
+        .route("/link/v1/clock", post(clock))
 }
 
-async fn hello(State(server): State<Server>, Json(hello): Json<Hello>) -> Result<Json<Welcome>, ApiError> {
+/// The agent at the other end: the one of its certificate, or on the server's own machine the one
+/// that root says.
+type Agent = Option<Extension<Peer>>;
+
+/// Lets a message through that is for its own sender. Whoever speaks for another host is cut off.
+async fn own(server: &Server, agent: &Agent, claimed: &HostId) -> Result<(), ApiError> {
+    let Some(Extension(peer)) = agent else { return Ok(()) };
+    if peer.host == *claimed {
+        server.presence.heard(claimed, server.context.now());
+        return Ok(());
+    }
+    let message = format!("{} spoke as {claimed} and was cut off", peer.host);
+    tracing::warn!(host.id = %peer.host, claimed = %claimed, "an agent claims to be another host");
+    tell(server, &peer.host, "frame.host.impersonation", Severity::Critical, message).await;
+    peer.cut();
+    Err(ApiError::new(StatusCode::FORBIDDEN, "another_host", format!("this connection is that of `{}`", peer.host)))
+}
+
+async fn tell(server: &Server, host: &HostId, kind: &str, severity: Severity, message: String) {
+    let event = Event {
+        time: server.context.now(),
+        kind: kind.to_owned(),
+        host: Some(host.clone()),
+        severity,
+        outcome: Outcome::Failure,
+        actor: Actor { name: format!("agent of {host}"), from: None },
+        message,
+        object: Some(host.to_string()),
+        audit: false,
+        data: serde_json::Value::Null,
+    };
+    if let Err(error) = server.record(&event).await {
+        tracing::warn!(error = chain(&error), "could not record what an agent did");
+    }
+}
+
+async fn hello(State(server): State<Server>, agent: Agent, request: Request) -> Result<Json<Welcome>, ApiError> {
+    let hello: Hello = body::read(&server, request).await?;
+    own(&server, &agent, &hello.host).await?;
     let now = server.context.now();
-    let mut tx = server.begin().await?;
-    store::host_seen(&mut tx, &hello.host, Some(&hello.facts), now).await?;
-    store::verdict_put(&mut tx, &hello.host, VerdictWord::Online, None, now, now).await?;
-    let streams = streams(&server, &mut tx, &hello.host).await?;
-    tx.commit().await?;
+    let mut db = server.context.db.read().acquire().await?;
+    let known = store::host(&mut db, &hello.host).await?;
+    let streams = streams(&server, &mut db, &hello.host).await?;
+    let ahead = ahead(&mut db, &hello).await?;
+    drop(db);
+    // after a restart of the server all hosts come at once, and hardly any has something new to say
+    if known.is_none_or(|row| row.facts != hello.facts) {
+        let mut tx = server.begin().await?;
+        store::host_seen(&mut tx, &hello.host, Some(&hello.facts), now).await?;
+        tx.commit().await?;
+    }
+    if let Some(theirs) = hello.now {
+        server.presence.clock(&hello.host, theirs, now);
+    }
+    if let Some(Extension(peer)) = &agent {
+        server.presence.begun(&hello.host, peer.connection, hello.run.clone(), now);
+    }
+    if let Some(guard) = ahead {
+        let message = format!(
+            "{} holds a newer {guard} spec than this server ever gave: the server was restored from an old copy",
+            hello.host
+        );
+        tell(&server, &hello.host, "frame.server.older", Severity::High, message).await;
+    }
+    server.hellos.lock().expect("no panic while held").insert(hello.host.clone(), hello);
     server.context.publish(&["hosts"]);
     Ok(Json(Welcome { now, streams }))
 }
 
-/// Stores all of a report in one transaction; only then it is acknowledged.
-async fn report(State(server): State<Server>, Json(up): Json<Up>) -> Result<Json<Acknowledged>, ApiError> {
-    let now = server.context.now();
-    let mut topics = Vec::new();
-    let mut tx = server.begin().await?;
-    store::host_seen(&mut tx, &up.host, None, now).await?;
-    for look in &up.looks {
-        for (section, new) in &look.sections {
-            section_changed(&server, &mut tx, &up.host, &look.guard, section, new, look.observed_at).await?;
+/// The first guard of which the agent has stored a newer spec than this server has.
+async fn ahead(db: &mut sqlx::SqliteConnection, hello: &Hello) -> Result<Option<String>, GuardError> {
+    for (guard, held) in &hello.specs {
+        if held.generation > store::generation(db, &hello.host, guard).await? {
+            return Ok(Some(guard.clone()));
         }
-        store::look_put(&mut tx, &up.host, look).await?;
-        topics.extend(["findings", "hosts", &look.guard]);
     }
-    for (word, records) in &up.records {
-        ingest(&server, &mut tx, &up.host, word, records).await?;
-        topics.push(word);
-    }
-    for report in up.reports.iter().filter(|r| r.host == up.host) {
-        take_report(&server, &mut tx, report, now).await?;
-        topics.extend(["plans", &report.guard, "journal"]);
-    }
-    for job in &up.jobs {
-        store::job_put(&mut tx, &up.host, job).await?;
-        topics.push("orders");
-    }
-    let streams = streams(&server, &mut tx, &up.host).await?;
-    tx.commit().await?;
-    for report in up.reports.iter().filter(|r| r.host == up.host) {
-        plans::take_decisions(&server, report).await;
-    }
-    if let Some(at) = up.operator_at {
-        plans::operator_seen(&server, &up.host, at);
-    }
-    if !topics.is_empty() {
-        topics.sort_unstable();
-        topics.dedup();
-        server.context.publish(&topics);
-    }
-    Ok(Json(Acknowledged { streams, after_ms: 0 }))
+    Ok(None)
 }
 
-async fn section_changed(
-    server: &Server,
-    db: &mut sqlx::SqliteConnection,
-    host: &HostId,
-    word: &str,
-    section: &str,
-    new: &serde_json::Value,
-    at: Timestamp,
-) -> Result<(), GuardError> {
-    let Some(serve) = server.guard(word).and_then(|g| g.server.as_ref()) else { return Ok(()) };
-    let old = store::section(db, host, word, section).await?.map(|(_, body)| body);
-    serve.section_changed(db, host, section, old.as_ref(), new, at).await
-}
-
-/// Hands over the records that are new; an agent that repeats itself after a lost answer does no harm.
-async fn ingest(
-    server: &Server,
-    db: &mut sqlx::SqliteConnection,
-    host: &HostId,
-    word: &str,
-    records: &[palisade_guard::Record],
-) -> Result<(), GuardError> {
-    let Some(serve) = server.guard(word).and_then(|g| g.server.as_ref()) else { return Ok(()) };
-    let stored = store::stream_seq(db, host, word).await?;
-    let new: Vec<_> = records.iter().filter(|r| r.seq > stored).cloned().collect();
-    if let Some(last) = new.iter().map(|r| r.seq).max() {
-        serve.ingest(db, host, &new).await?;
-        store::stream_seq_put(db, host, word, last).await?;
+/// Stores all of a report before it is acknowledged.
+async fn report(State(server): State<Server>, agent: Agent, request: Request) -> Result<Response, ApiError> {
+    if let Some(Extension(peer)) = &agent {
+        let bytes = body::length(&request)?;
+        if let Err(refused) = server.limits.take(&peer.host, bytes, Instant::now()) {
+            return Ok(too_much(&server, &peer.host, refused).await);
+        }
     }
-    Ok(())
+    let up: Up = body::read(&server, request).await?;
+    own(&server, &agent, &up.host).await?;
+    let empty = up.looks.is_empty() && up.records.is_empty() && up.reports.is_empty() && up.jobs.is_empty();
+    if empty && up.lost.is_empty() && up.operator_at.is_none() {
+        let answer = Acknowledged { streams: BTreeMap::new(), after_ms: server.ingest.pause_ms() };
+        return Ok(Json(answer).into_response());
+    }
+    Ok(Json(server.ingest.store(up).await?).into_response())
 }
 
-async fn take_report(
-    server: &Server,
-    db: &mut sqlx::SqliteConnection,
-    report: &Report,
+async fn too_much(server: &Server, host: &HostId, refused: super::limits::TooMuch) -> Response {
+    if refused.tell {
+        let message = format!("{host} sends more than a host may; it is held back");
+        tell(server, host, "frame.host.flood", Severity::Medium, message).await;
+    }
+    let after = refused.after.as_secs().max(1);
+    let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_much", "this host sends more than a host may");
+    (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, HeaderValue::from(after))], error).into_response()
+}
+
+/// The agent ends in order.
+async fn bye(State(server): State<Server>, agent: Agent, request: Request) -> Result<StatusCode, ApiError> {
+    let bye: Bye = body::read(&server, request).await?;
+    own(&server, &agent, &bye.host).await?;
+    let why: String = bye.why.chars().filter(|c| !c.is_control()).take(WHY_CHARS_MAX).collect();
+    server.presence.bye(&bye.host, &why, server.context.now());
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What an agent sends whose clock is so far off that it cannot trust any certificate.
+#[derive(Serialize, Deserialize)]
+struct Clock {
+    host: HostId,
     now: Timestamp,
-) -> Result<(), GuardError> {
-    let changed = store::report_put(db, report).await?;
-    if changed.iter().any(|plan| plan.state == PlanState::Probation) {
-        // who looks on connects anew: only that proves that the change has not cut them off
-        server.connections.send_modify(|n| *n += 1);
-    }
-    if report.steps.is_empty() {
-        return Ok(());
-    }
-    let (kind, severity, message) = if report.drift {
-        let what: Vec<_> = report.steps.iter().map(|s| format!("{} {}", s.step.name, s.step.object)).collect();
-        (
-            "drift.repair",
-            Severity::Medium,
-            format!("{} had drifted on {}; repaired: {}", report.guard, report.host, what.join(", ")),
-        )
-    } else {
-        (
-            "spec.apply",
-            Severity::Informational,
-            format!("{} applied {} on {}", report.guard, report.generation, report.host),
-        )
-    };
-    let event = Event {
-        time: now,
-        kind: format!("{}.{kind}", report.guard),
-        host: Some(report.host.clone()),
-        severity: if report.verified { severity } else { Severity::High },
-        outcome: if report.verified { Outcome::Success } else { Outcome::Failure },
-        actor: Actor { name: "agent".to_owned(), from: None },
-        message,
-        object: None,
-        audit: false,
-        data: serde_json::to_value(&report.steps).unwrap_or_default(),
-    };
-    server.context.record(db, &event).await
 }
 
+async fn clock(State(server): State<Server>, agent: Agent, request: Request) -> Result<Json<Clock>, ApiError> {
+    let clock: Clock = body::read(&server, request).await?;
+    own(&server, &agent, &clock.host).await?;
+    let now = server.context.now();
+    server.presence.clock(&clock.host, clock.now, now);
+    Ok(Json(Clock { host: clock.host, now }))
+}
+
+/// How far the streams of a host are stored: of every guard that has one.
 async fn streams(
     server: &Server,
     db: &mut sqlx::SqliteConnection,
     host: &HostId,
 ) -> Result<BTreeMap<String, u64>, GuardError> {
     let mut streams = BTreeMap::new();
-    for guard in server.guards.iter().filter(|g| g.watcher.is_some()) {
+    for guard in server.guards.iter().filter(|g| g.server.is_some()) {
         streams.insert(guard.word.to_owned(), store::stream_seq(db, host, guard.word).await?);
     }
     Ok(streams)
@@ -177,78 +192,74 @@ struct OrdersParams {
 /// One line per message, for as long as the agent listens.
 async fn orders(
     State(server): State<Server>,
-    info: ConnectInfo<super::access::Origin>,
+    agent: Agent,
+    info: Option<Extension<ConnectInfo<Origin>>>,
     Query(params): Query<OrdersParams>,
-) -> Response {
-    if info.0 != super::access::Origin::Socket {
-        return StatusCode::NOT_FOUND.into_response();
+) -> Result<Response, ApiError> {
+    let by_root = info.is_some_and(|Extension(ConnectInfo(origin))| origin == Origin::Socket);
+    if !by_root && agent.is_none() {
+        return Err(ApiError::not_found("this address"));
     }
+    own(&server, &agent, &params.host).await?;
+    let hello = server.hellos.lock().expect("no panic while held").remove(&params.host);
+    let hello = hello.ok_or_else(|| ApiError::conflict("say hello first"))?;
     let (sender, receiver) = mpsc::channel::<Down>(WAITING_MAX);
     tokio::spawn(async move {
-        if let Err(error) = send_orders(&server, &params.host, &sender).await {
-            tracing::warn!(host.id = %params.host, error = palisade_guard::contract::chain(&error), "the stream of orders ended");
-        }
+        let stream = Stream { server, host: params.host, by_root, sender };
+        stream.run(hello).await;
     });
     let lines = ReceiverStream::new(receiver).map(|down| {
         let mut line = serde_json::to_vec(&down).unwrap_or_default();
         line.push(b'\n');
         Ok::<_, Infallible>(Bytes::from(line))
     });
-    Body::from_stream(lines).into_response()
+    Ok(Body::from_stream(lines).into_response())
 }
 
-async fn send_orders(server: &Server, host: &HostId, to: &mpsc::Sender<Down>) -> Result<(), GuardError> {
-    let mut changed = server.context.specs_of(host);
-    let mut sent: HashMap<&'static str, Generation> = HashMap::new();
-    let mut live = None;
-    let mut ordered: HashMap<String, bool> = HashMap::new();
-    loop {
-        changed.mark_unchanged();
-        let mut messages = specs(server, host, &mut sent).await?;
-        messages.extend(orders_for(server, host, &mut ordered).await?);
-        let until = server.context.looked_at_until(host);
-        if until != live {
-            live = until;
-            messages.extend(until.map(|until| Down::Live { until }));
+/// The stream of orders to one agent.
+struct Stream {
+    server: Server,
+    host: HostId,
+    /// On the server's own machine this stream is the connection: its end is the host's end.
+    by_root: bool,
+    sender: mpsc::Sender<Down>,
+}
+
+impl Stream {
+    async fn run(self, hello: Hello) {
+        let presence = std::sync::Arc::clone(&self.server.presence);
+        let connection = presence.connection();
+        if self.by_root {
+            presence.begun(&self.host, connection, hello.run.clone(), self.server.context.now());
         }
-        messages.push(Down::Heartbeat);
-        for message in messages {
-            // full means that the agent does not read; closed that it is gone: it connects anew
-            if to.try_send(message).is_err() {
-                return Ok(());
+        if let Err(error) = self.send(&hello).await {
+            tracing::warn!(host.id = %self.host, error = chain(&error), "the stream of orders ended");
+        }
+        if self.by_root {
+            presence.ended(&self.host, connection, End::Closed, self.server.context.now());
+        }
+    }
+
+    async fn send(&self, hello: &Hello) -> Result<(), GuardError> {
+        let mut changed = self.server.context.specs_of(&self.host);
+        let mut carried = Carried::from_hello(hello);
+        loop {
+            changed.mark_unchanged();
+            let mut messages = carried.next(&self.server, &self.host).await?;
+            messages.push(Down::Heartbeat);
+            for message in messages {
+                // full means that the agent does not read; closed that it is gone: it connects anew
+                if self.sender.try_send(message).is_err() {
+                    return Ok(());
+                }
+            }
+            if self.by_root {
+                self.server.presence.heard(&self.host, self.server.context.now());
+            }
+            tokio::select! {
+                _ = tokio::time::timeout(Duration::from_secs(HEARTBEAT_S), changed.changed()) => {}
+                () = self.sender.closed() => return Ok(()),
             }
         }
-        let _ = tokio::time::timeout(Duration::from_secs(HEARTBEAT_S), changed.changed()).await;
     }
-}
-
-/// The open orders that this connection has not carried yet, and those that were cancelled since.
-async fn orders_for(server: &Server, host: &HostId, sent: &mut HashMap<String, bool>) -> Result<Vec<Down>, GuardError> {
-    let mut db = server.context.db.read().acquire().await?;
-    let open = store::orders_open(&mut db, host).await?;
-    let new = open.into_iter().filter(|o| sent.insert(o.id.clone(), o.cancelled) != Some(o.cancelled));
-    Ok(new.map(Down::Order).collect())
-}
-
-/// The specs whose generation this connection has not carried yet.
-async fn specs(
-    server: &Server,
-    host: &HostId,
-    sent: &mut HashMap<&'static str, Generation>,
-) -> Result<Vec<Down>, GuardError> {
-    let mut messages = Vec::new();
-    for guard in server.guards.iter().filter(|g| g.keeper.is_some()) {
-        let Some(serve) = &guard.server else { continue };
-        // one read transaction, so that generation and spec belong together
-        let mut tx = server.context.db.read().begin().await?;
-        let generation = store::generation(&mut tx, host, guard.word).await?;
-        if generation == Generation::default() || sent.get(guard.word) == Some(&generation) {
-            continue;
-        }
-        if let Some(spec) = serve.resolve(&mut tx, host, server.context.now()).await? {
-            sent.insert(guard.word, generation);
-            messages.push(Down::Spec { guard: guard.word.to_owned(), generation, spec });
-        }
-    }
-    Ok(messages)
 }

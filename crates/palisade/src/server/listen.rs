@@ -1,8 +1,15 @@
-//! Where the server listens: HTTPS for browsers and tools, a socket file for root and the agent
-//! of the same machine.
+//! Where the server listens: one port for browsers, tools and the agents of other hosts, and a
+//! socket file for root and the agent of the same machine.
+//!
+//! What a client asks for in its TLS greeting decides what it gets. `palisade-agent/1` is answered
+//! with the request for a host's certificate and reaches the link only; everything else reaches the
+//! console and the API, and is never asked for a certificate.
 
 use super::access::{ConnectedAt, Origin};
-use super::{Server, api, tls};
+use super::ca::{self, AgentPeer};
+use super::peer::Peer;
+use super::presence::End;
+use super::{Server, api};
 use anyhow::{Context, Result};
 use axum::Router;
 use axum::extract::ConnectInfo;
@@ -10,21 +17,35 @@ use hyper::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use palisade_guard::link::ALPN;
+use rustls::server::Acceptor;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 
-/// Open connections; above it, new ones wait in the kernel's queue.
-const CONNECTIONS_MAX: usize = 2_048;
+/// Connections of browsers and tools; above it, new ones are closed.
+const BROWSERS_MAX: usize = 2_048;
+/// Connections of agents; above it, new ones are closed, and come again later.
+const AGENTS_MAX: usize = 50_000;
+/// TLS greetings at once; above it, new ones wait in the kernel's queue.
+const HANDSHAKES_MAX: usize = 256;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+/// An agent's connection is asked for a sign of life this often, and given up when none comes.
+const PING_EVERY: Duration = Duration::from_secs(15);
+const PING_TIMEOUT: Duration = Duration::from_secs(15);
+/// Requests of one agent at a time: its stream of orders, a report, and something small.
+const AGENT_STREAMS_MAX: u32 = 8;
+/// Bytes of one agent's answers that wait to be sent.
+const AGENT_SEND_BYTES_MAX: usize = 64 << 10;
 
 /// A running HTTPS listener.
 pub struct Https {
@@ -34,20 +55,33 @@ pub struct Https {
     pub task: JoinHandle<()>,
 }
 
+/// How many connections there may be, and what they reach.
+struct Port {
+    server: Server,
+    network: Router,
+    link: Router,
+    browsers: Semaphore,
+    agents: Semaphore,
+}
+
 /// Starts to listen for HTTPS.
-pub async fn https(server: Server, address: SocketAddr, identity: &tls::Identity) -> Result<Https> {
+pub async fn https(server: Server, address: SocketAddr) -> Result<Https> {
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("listening on {address}\nhint: another program may have the port; give another with --listen")
     })?;
     let address = listener.local_addr()?;
     let _ = server.address.set(address);
-    let acceptor = TlsAcceptor::from(Arc::clone(&identity.config));
-    let renewed = server.connections.subscribe();
-    let router = api::network(server);
+    let port = Arc::new(Port {
+        network: api::network(server.clone()),
+        link: api::link(server.clone()),
+        browsers: Semaphore::new(BROWSERS_MAX),
+        agents: Semaphore::new(AGENTS_MAX),
+        server,
+    });
     let task = tokio::spawn(async move {
-        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
         loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let Ok(place) = Arc::clone(&handshakes).acquire_owned().await else { return };
             let (stream, peer) = match listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -56,17 +90,114 @@ pub async fn https(server: Server, address: SocketAddr, identity: &tls::Identity
                     continue;
                 }
             };
-            let (acceptor, router, renewed) = (acceptor.clone(), router.clone(), renewed.clone());
+            let port = Arc::clone(&port);
             tokio::spawn(async move {
-                let _place = place;
                 let _ = stream.set_nodelay(true);
-                if let Ok(Ok(tls)) = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
-                    serve(TokioIo::new(tls), router, Origin::Network(peer.ip().to_canonical()), renewed).await;
+                let greeted = tokio::time::timeout(HANDSHAKE_TIMEOUT, greet(&port.server, stream)).await;
+                drop(place);
+                match greeted {
+                    Ok(Ok(Greeted::Browser(tls))) => browser(&port, *tls, peer).await,
+                    Ok(Ok(Greeted::Agent(tls, agent))) => self::agent(&port, *tls, agent, peer).await,
+                    Ok(Err(error)) => tracing::debug!(%error, from = %peer, "a TLS greeting failed"),
+                    Err(_) => {}
                 }
             });
         }
     });
     Ok(Https { address, task })
+}
+
+enum Greeted {
+    Browser(Box<TlsStream<TcpStream>>),
+    Agent(Box<TlsStream<TcpStream>>, AgentPeer),
+}
+
+/// Reads the greeting, and ends the handshake as it asks for.
+async fn greet(server: &Server, stream: TcpStream) -> std::io::Result<Greeted> {
+    let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+    let asks_for_link = start.client_hello().alpn().is_some_and(|mut names| names.any(|name| name == ALPN));
+    let configs = server.authority.tls();
+    if !asks_for_link {
+        return Ok(Greeted::Browser(Box::new(start.into_stream(configs.browser).await?)));
+    }
+    let tls = start.into_stream(configs.agent).await?;
+    let certificate = tls.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    let agent = certificate.ok_or_else(|| std::io::Error::other("no certificate"))?;
+    let agent = ca::subject(agent).map_err(std::io::Error::other)?;
+    Ok(Greeted::Agent(Box::new(tls), agent))
+}
+
+async fn browser(port: &Port, tls: TlsStream<TcpStream>, peer: SocketAddr) {
+    let Ok(_place) = port.browsers.try_acquire() else { return };
+    let renewed = port.server.connections.subscribe();
+    let origin = Origin::Network(peer.ip().to_canonical());
+    serve(TokioIo::new(tls), port.network.clone(), origin, renewed).await;
+}
+
+/// Serves the link to one agent until it ends, is cut off, or goes dead.
+async fn agent(port: &Port, tls: TlsStream<TcpStream>, agent: AgentPeer, from: SocketAddr) {
+    let server = &port.server;
+    let Ok(_place) = port.agents.try_acquire() else { return };
+    match admitted(server, &agent).await {
+        Ok(None) => {}
+        Ok(Some(why)) => return tracing::warn!(host.id = %agent.host, %from, why, "an agent is not let in"),
+        Err(error) => return tracing::warn!(error = palisade_guard::contract::chain(&error), "letting an agent in"),
+    }
+    let peer = Peer::new(agent.host.clone(), agent.serial.clone(), server.presence.connection());
+    let mut cuts = server.context.cuts();
+    let (router, shown) = (port.link.clone(), peer.clone());
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(shown.clone());
+        request.extensions_mut().insert(agent.clone());
+        router.clone().oneshot(request)
+    });
+    let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_TIMEOUT)
+        .max_concurrent_streams(AGENT_STREAMS_MAX)
+        .max_send_buf_size(AGENT_SEND_BYTES_MAX);
+    let connection = builder.serve_connection(TokioIo::new(tls), service);
+    tokio::pin!(connection);
+    let cut = async {
+        // one that lagged behind cannot tell whether it was meant: it ends, and the agent comes again
+        while cuts.recv().await.is_ok_and(|host| host != peer.host) {}
+    };
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = peer.is_cut() => Ok(()),
+        () = cut => Ok(()),
+    };
+    let end = if result.as_ref().is_err_and(went_dead) { End::Lost } else { End::Closed };
+    tracing::debug!(host.id = %peer.host, ?end, result = ?result.err(), "an agent's connection ended");
+    server.presence.ended(&peer.host, peer.connection, end, server.context.now());
+}
+
+/// Why the holder of this certificate is not let in, if so.
+async fn admitted(server: &Server, agent: &AgentPeer) -> Result<Option<&'static str>, palisade_guard::GuardError> {
+    let mut db = server.context.db.read().acquire().await?;
+    let host = palisade_guard::store::host(&mut db, &agent.host).await?;
+    Ok(match host {
+        None => Some("no such host"),
+        Some(host) if host.standing != palisade_core::Standing::Active => Some("the host is out of service"),
+        Some(_) => None,
+    })
+}
+
+/// True when nothing came any more: a ping without an answer, or a kernel that gave up.
+fn went_dead(error: &hyper::Error) -> bool {
+    use std::error::Error;
+    use std::io::ErrorKind::{HostUnreachable, NetworkUnreachable, TimedOut};
+    let mut cause: Option<&dyn Error> = Some(error);
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        if io.is_some_and(|kind| matches!(kind, TimedOut | HostUnreachable | NetworkUnreachable)) {
+            return true;
+        }
+        cause = error.source();
+    }
+    error.is_timeout()
 }
 
 /// Starts to listen on the socket file. Only processes of root or of the server's own user are

@@ -4,21 +4,34 @@ mod access;
 mod access_store;
 mod api;
 mod assets;
+mod body;
+pub mod ca;
+mod cloud_init;
 mod findings;
 mod fleet;
 #[cfg(test)]
 mod fleet_tests;
 mod hosts;
+mod ingest;
+mod install;
+mod join;
+mod join_name;
+mod join_store;
+mod join_tokens;
+mod limits;
 mod link;
 mod listen;
 mod orders;
 mod overview;
+mod peer;
 mod plans;
+mod presence;
+mod program;
 mod session;
+mod specs;
 mod status;
 mod stream;
 mod tend;
-mod tls;
 mod tokens;
 
 pub use access::Origin;
@@ -47,16 +60,32 @@ pub struct Server {
     pub access: Arc<access::Access>,
     /// The name that the sign-in page shows.
     pub name: Arc<str>,
-    /// SHA-256 of the certificate.
-    pub fingerprint: Arc<str>,
+    /// The authority that signs this server and its hosts.
+    pub authority: ca::Authority,
     /// Ticks when browsers shall connect anew, so that they prove their path.
     pub connections: tokio::sync::watch::Sender<u64>,
     /// Where it listens, once it does.
     pub address: Arc<std::sync::OnceLock<std::net::SocketAddr>>,
     /// When an operator last reached each host.
     pub operators: Arc<plans::Operators>,
+    /// Names and addresses by which it is reached, as configured.
+    pub names: Arc<[String]>,
+    /// The running program, which hosts that join download.
+    pub program: program::Program,
     /// When this server was started.
     pub started_at: palisade_core::Timestamp,
+    /// Which hosts are there.
+    pub presence: Arc<presence::Presence>,
+    /// Where reports wait to be stored.
+    pub ingest: ingest::Ingest,
+    /// How much one agent may send.
+    pub limits: Arc<limits::Limits>,
+    /// Room for the bodies that are being read, in KiB.
+    pub memory: Arc<tokio::sync::Semaphore>,
+    /// Specs that were sent, to find the next change.
+    pub sent: Arc<specs::Sent>,
+    /// What agents said at the beginning, until they ask for orders.
+    pub hellos: Arc<std::sync::Mutex<std::collections::HashMap<palisade_core::HostId, palisade_guard::link::Hello>>>,
 }
 
 impl Server {
@@ -75,24 +104,25 @@ impl Server {
 pub async fn run(config: Config, with_parent: bool) -> Result<()> {
     let dir = config.server_dir();
     let _lock = process::claim(&dir, "server")?;
-    let identity = tls::load_or_create(&dir, &config).context("preparing the server's certificate")?;
-    let server = open(&dir, &config, &identity.fingerprint).await?;
-    let https = listen::https(server.clone(), config.listen, &identity).await?;
+    let (ingest, queue) = ingest::Ingest::new();
+    let server = open(&dir, &config, ca::Authority::open(&config)?, ingest).await?;
+    tokio::spawn(ingest::run(server.clone(), queue));
+    let https = listen::https(server.clone(), config.listen).await?;
     let socket = listen::socket(server.clone(), &config.server_socket())?;
     tracing::info!(listen = %https.address, "server is ready");
-    let tending = tokio::spawn(tend::run(server.clone()));
+    let tending = [tokio::spawn(tend::run(server.clone())), tokio::spawn(presence::run(server.clone()))];
     tokio::select! {
         () = ended(with_parent) => {}
         result = https.task => result.context("the HTTPS listener ended")?,
         result = socket => result.context("the socket listener ended")?,
     }
-    tending.abort();
+    tending.iter().for_each(tokio::task::JoinHandle::abort);
     tracing::info!("server has ended");
     Ok(())
 }
 
 /// Opens the database and brings its tables up to date.
-pub async fn open(dir: &Path, config: &Config, fingerprint: &str) -> Result<Server> {
+pub async fn open(dir: &Path, config: &Config, authority: ca::Authority, ingest: ingest::Ingest) -> Result<Server> {
     let path = dir.join("palisade.db");
     let db = Database::open(&path).await.with_context(|| format!("opening `{}`", path.display()))?;
     db.migrate("frame", store::MIGRATIONS).await.context("updating the frame's tables")?;
@@ -115,7 +145,15 @@ pub async fn open(dir: &Path, config: &Config, fingerprint: &str) -> Result<Serv
         access: Arc::new(access::Access::default()),
         guards: Arc::new(guards),
         name: host_name().into(),
-        fingerprint: fingerprint.into(),
+        names: config.names.clone().into(),
+        program: program::Program::default(),
+        authority,
+        ingest,
+        presence: Arc::default(),
+        limits: Arc::default(),
+        memory: Arc::new(tokio::sync::Semaphore::new(body::MEMORY_KIB_MAX)),
+        sent: Arc::default(),
+        hellos: Arc::default(),
         context,
     })
 }

@@ -87,7 +87,7 @@ pub async fn sign_in(State(server): State<Server>) -> Result<Json<SignInView>, A
     let first_run = store::user_count(&mut db).await? == 0;
     Ok(Json(SignInView {
         server_name: server.name.to_string(),
-        fingerprint: server.fingerprint.to_string(),
+        fingerprint: server.authority.fingerprint(),
         first_run,
     }))
 }
@@ -111,7 +111,7 @@ pub async fn show(
 fn view(server: &Server, name: String, role: Role, csrf: String, expires_at: Option<Timestamp>) -> SessionView {
     let server = ServerView {
         name: server.name.to_string(),
-        fingerprint: server.fingerprint.to_string(),
+        fingerprint: server.authority.fingerprint(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         time: server.context.now(),
     };
@@ -218,7 +218,8 @@ fn user_name_rule(name: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn address(origin: Origin) -> IpAddr {
+/// The address that failures are counted by.
+pub fn address(origin: Origin) -> IpAddr {
     match origin {
         Origin::Network(address) => address,
         Origin::Socket => IpAddr::V4(Ipv4Addr::LOCALHOST),

@@ -1,11 +1,11 @@
 //! The server's periodic work: ends of probation, retention, and the guards' own.
 
-use super::{Server, access_store, plans};
-use palisade_core::{HostId, Timestamp};
+use super::{Server, access_store, join_store, plans};
+use palisade_core::Timestamp;
 use palisade_guard::GuardError;
 use palisade_guard::api::{Caller, Role};
 use palisade_guard::contract::chain;
-use palisade_guard::store;
+use palisade_guard::store::{self, PlanHostRow};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -57,14 +57,9 @@ async fn overdue(server: &Server, now: Timestamp) -> Result<Vec<String>, GuardEr
     if ids.is_empty() || now.duration_since(server.started_at).as_secs() >= DECISIONS_ARRIVE_S {
         return Ok(ids);
     }
-    let heard: HashSet<HostId> =
-        store::hosts(&mut db).await?.into_iter().filter(|h| h.seen_at >= server.started_at).map(|h| h.id).collect();
-    let waiting: HashSet<String> = store::plan_hosts(&mut db, &ids, HOSTS_MAX)
-        .await?
-        .into_iter()
-        .filter(|row| !heard.contains(&row.host))
-        .map(|row| row.plan)
-        .collect();
+    let unheard = |row: &PlanHostRow| server.presence.heard_at(&row.host).is_none();
+    let hosts = store::plan_hosts(&mut db, &ids, HOSTS_MAX).await?;
+    let waiting: HashSet<String> = hosts.into_iter().filter(unheard).map(|row| row.plan).collect();
     ids.retain(|id| !waiting.contains(id));
     Ok(ids)
 }
@@ -75,6 +70,7 @@ async fn tend(server: &Server) {
         let mut tx = server.begin().await?;
         access_store::expired_delete(&mut tx, now).await?;
         store::plans_expire(&mut tx).await?;
+        join_store::join_tokens_tend(&mut tx, now).await?;
         tx.commit().await.map_err(GuardError::from)
     };
     if let Err(error) = own.await {

@@ -5,6 +5,7 @@ mod act;
 mod api;
 mod check;
 mod faults;
+mod fleet;
 mod hostile;
 mod https;
 mod install;

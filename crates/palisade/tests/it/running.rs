@@ -38,8 +38,13 @@ impl Palisade {
         // an unprivileged server must be able to pass through to its own directory
         std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         let address: SocketAddr = "127.0.0.1:8443".parse().unwrap();
-        let mut child = Command::new(BINARY)
-            .args(["up", "--listen", &address.to_string(), "--host", "web-1", "--data-dir"])
+        let mut command = Command::new(BINARY);
+        command.arg("up");
+        if !more.contains(&"--listen") {
+            command.args(["--listen", &address.to_string()]);
+        }
+        let mut child = command
+            .args(["--host", "web-1", "--data-dir"])
             .arg(dir.path())
             .env("PALISADE_PERMIT", dir.path().join("permit.toml"))
             .args(more)
@@ -123,6 +128,10 @@ impl Drop for Palisade {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // the key file lies beside the data directory, by default
+        let mut beside = self.dir.path().as_os_str().to_owned();
+        beside.push("-key");
+        let _ = std::fs::remove_dir_all(beside);
     }
 }
 
