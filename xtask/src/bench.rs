@@ -26,6 +26,8 @@ pub struct BenchArgs {
 enum Name {
     /// What a sample costs
     Monitor,
+    /// What storing an event costs
+    Journal,
     /// What a ban costs
     Firewall,
     /// `palisade check` on this host
@@ -56,12 +58,13 @@ impl Figure {
 pub fn run(args: &BenchArgs) -> Result<ExitCode> {
     let names = match args.name {
         Some(name) => vec![name],
-        None => vec![Name::Monitor, Name::Firewall, Name::Check, Name::Rest],
+        None => vec![Name::Monitor, Name::Journal, Name::Firewall, Name::Check, Name::Rest],
     };
     let (mut figures, mut blocks) = (Vec::new(), Vec::new());
     for name in names {
         figures.extend(match name {
             Name::Monitor => guard("palisade-monitor", &mut blocks)?,
+            Name::Journal => guard("palisade-journal", &mut blocks)?,
             Name::Firewall => guard("palisade-firewall", &mut blocks)?,
             Name::Check => check::measure()?,
             Name::Rest => rest::measure()?,

@@ -16,7 +16,7 @@ mod span;
 pub use cidr::{Cidr, CidrError};
 pub use event::{Actor, Event, Outcome};
 pub use finding::{Check, CheckOutcome, CheckRun, Finding, FindingState, Fix, Verdicts, finding_id};
-pub use fleet::{HostKind, Profile, Standing, Tag, TagError, Tags, VerdictWord};
+pub use fleet::{HostKind, Profile, Standing, Tag, TagError, Tags, VerdictWord, region_rule};
 pub use host::{HostId, HostIdError};
 pub use mask::mask;
 pub use order::{Job, JobState, Order, OrderKind};

@@ -1,9 +1,10 @@
-//! The endpoints of the server: bans, allow-list, exposure, ruleset.
+//! The endpoints of the server: bans, allow-list, exposure, ruleset; and the kinds of resources.
 
 mod allow;
 mod bans;
 pub(crate) mod exposure;
 pub mod given;
+pub mod kind;
 
 use crate::draft::{Reach, Scene};
 use crate::events::{self, Asked};

@@ -13,6 +13,9 @@ use std::time::Duration;
 const READERS_MAX: u32 = 4;
 /// How long a write waits for the one before it.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Statements that each connection keeps prepared, a few kilobytes each; statements of many rows
+/// come in several sizes.
+const STATEMENTS_MAX: usize = 256;
 
 /// A server's database.
 #[derive(Debug, Clone)]
@@ -33,7 +36,8 @@ impl Database {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(BUSY_TIMEOUT);
+            .busy_timeout(BUSY_TIMEOUT)
+            .statement_cache_capacity(STATEMENTS_MAX);
         let write = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
         let read = SqlitePoolOptions::new().max_connections(READERS_MAX).connect_with(options.read_only(true)).await?;
         Ok(Database { read, write })

@@ -15,10 +15,12 @@
 //!
 //! 1. Guards and the frame hand events to [`Journal`], inside the transaction of the change that
 //!    they tell of: no change without its event, no event without its change.
-//! 2. `/api/v1/journal/events` searches, `/api/v1/audit` shows audit events only,
+//! 2. Events of hosts arrive as records of the stream `journal`: the body is an [`Event`], its host
+//!    is set here. What a host must not say is passed over and told of ([`store::ingest`]).
+//! 3. `/api/v1/journal/events` searches, `/api/v1/audit` shows audit events only,
 //!    `/api/v1/journal/export` gives JSON lines.
-//! 3. `tend` removes events older than [`store::RETENTION_DAYS`].
-//! 4. On hosts `observe` and `check` look at log daemons, their storage, rights and rotation, and
+//! 4. `tend` removes events older than [`store::RETENTION_DAYS`].
+//! 5. On hosts `observe` and `check` look at log daemons, their storage, rights and rotation, and
 //!    at the clock: see [`check::CHECKS`].
 //!
 //! # Limits
@@ -39,10 +41,10 @@ pub mod observe;
 pub mod store;
 
 use model::Observed;
-use palisade_core::{Check, Event, Timestamp, Verdicts};
+use palisade_core::{Check, Clock, Event, HostId, SystemClock, Timestamp, Verdicts};
 use palisade_guard::context::RecordEvent;
 use palisade_guard::contract::BoxFuture;
-use palisade_guard::{Entry, Guard, GuardError, Host, Serve, ServerContext};
+use palisade_guard::{Entry, Guard, GuardError, Host, Record, Serve, ServerContext};
 use sqlx::SqliteConnection;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -65,6 +67,15 @@ impl Serve for Journal {
 
     fn api(&self) -> OpenApiRouter<ServerContext> {
         api::router()
+    }
+
+    fn ingest<'a>(
+        &'a self,
+        db: &'a mut SqliteConnection,
+        host: &'a HostId,
+        records: &'a [Record],
+    ) -> BoxFuture<'a, Result<(), GuardError>> {
+        Box::pin(async move { store::ingest(db, host, records, SystemClock.now()).await })
     }
 
     fn tend<'a>(&'a self, db: &'a mut SqliteConnection, now: Timestamp) -> BoxFuture<'a, Result<(), GuardError>> {

@@ -15,6 +15,7 @@ mod host;
 mod order;
 mod plan;
 mod plan_host;
+mod resource;
 mod tally;
 
 pub use finding::{
@@ -29,6 +30,10 @@ pub use plan::{
     PlanRow, plan, plan_count, plan_decide, plan_id, plan_insert, plans, plans_expire, plans_overdue, plans_split,
 };
 pub use plan_host::{HostAim, PlanHostRow, PlanMoved, plan_hosts, plans_settle, report_put};
+pub use resource::{
+    Author, ResourceRow, Source, VersionRow, resource_put, resource_tend, resource_versions, resources,
+    resources_of_plan,
+};
 pub use tally::{Freshness, GuardTally, OpenCheck, fleet_freshness, freshness, freshness_oldest, tallies_backfill};
 
 use finding::finding_put;
@@ -40,7 +45,8 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/2_order.sql"),
     include_str!("../../migrations/3_fleet.sql"),
     include_str!("../../migrations/4_plan_host.sql"),
-    include_str!("../../migrations/5_tally.sql"),
+    include_str!("../../migrations/5_resource.sql"),
+    include_str!("../../migrations/6_tally.sql"),
 ];
 
 fn ms(at: Timestamp) -> i64 {

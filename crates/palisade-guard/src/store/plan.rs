@@ -34,7 +34,8 @@ fn is_open(state: PlanState) -> bool {
     matches!(state, PlanState::Applying | PlanState::Probation)
 }
 
-/// Stores a new plan with the generation that carries it on each of its hosts.
+/// Stores a new plan with the generation that carries it on each of its hosts. One that was stored
+/// without hosts, so that its id is its own, is replaced.
 pub async fn plan_insert(
     db: &mut SqliteConnection,
     plan: &Plan,
@@ -43,7 +44,10 @@ pub async fn plan_insert(
     let body = Plan { reports: Vec::new(), ..plan.clone() };
     sqlx::query(
         "INSERT INTO frame_plan (n, guard, open, deadline, body, state, reason, hosts, waiting)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+         ON CONFLICT (n) DO UPDATE SET guard = excluded.guard, open = excluded.open, deadline = excluded.deadline,
+           body = excluded.body, state = excluded.state, reason = excluded.reason, hosts = excluded.hosts,
+           waiting = excluded.waiting",
     )
     .bind(plan_number(&plan.id))
     .bind(&plan.guard)

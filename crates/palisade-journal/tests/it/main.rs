@@ -4,6 +4,7 @@
 
 mod api;
 mod hosts;
+mod ingest;
 mod server;
 mod store;
 

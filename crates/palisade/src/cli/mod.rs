@@ -6,6 +6,7 @@ mod install;
 mod join;
 mod join_token;
 mod nouns;
+mod resource;
 mod schema;
 mod up;
 
@@ -83,6 +84,12 @@ enum Command {
     /// Users
     #[command(subcommand)]
     User(nouns::UserCommand),
+    /// Make things as files say; shows the plan first
+    Apply(resource::ApplyArgs),
+    /// Show the resources of a kind, as a file that can be applied
+    Get(resource::GetArgs),
+    /// Remove a resource
+    Delete(resource::DeleteArgs),
     /// How the server or, with --local, the agent is
     Status,
     /// Print a schema that this version publishes
@@ -170,6 +177,9 @@ async fn nouns(command: Command, context: CliContext) -> Result<ExitCode> {
         Command::ApiToken(c) => nouns::api_token(c, &context).await,
         Command::JoinToken(c) => join_token::run(c, &context).await,
         Command::User(c) => nouns::user(c, &context).await,
+        Command::Apply(args) => resource::apply(&args, &context).await,
+        Command::Get(args) => resource::get(&args, &context).await,
+        Command::Delete(args) => resource::delete(&args, &context).await,
         _ => nouns::status(&context).await,
     }
 }

@@ -11,6 +11,7 @@ mod findings;
 mod fleet;
 #[cfg(test)]
 mod fleet_tests;
+mod host_kind;
 mod hosts;
 mod ingest;
 mod install;
@@ -27,6 +28,7 @@ mod peer;
 mod plans;
 mod presence;
 mod program;
+mod resources;
 mod session;
 mod specs;
 mod status;
@@ -37,6 +39,7 @@ mod tokens;
 pub use access::Origin;
 pub use api::openapi;
 pub use listen::{never_renewed, serve};
+pub use resources::kinds;
 
 use crate::config::Config;
 use crate::guards;
@@ -44,6 +47,7 @@ use crate::process;
 use anyhow::{Context, Result};
 use palisade_core::{Cidr, SystemClock};
 use palisade_guard::db::Database;
+use palisade_guard::resource::Kinds;
 use palisade_guard::{Entry, ServerContext, store};
 use std::net::IpAddr;
 use std::path::Path;
@@ -56,6 +60,8 @@ pub struct Server {
     pub context: ServerContext,
     /// The guards.
     pub guards: Arc<Vec<Entry>>,
+    /// The kinds of resources, the frame's own and the guards'.
+    pub kinds: Arc<Kinds>,
     /// Sign-in: sessions, tokens, lock-outs.
     pub access: Arc<access::Access>,
     /// The name that the sign-in page shows.
@@ -143,6 +149,7 @@ pub async fn open(dir: &Path, config: &Config, authority: ca::Authority, ingest:
         started_at: context.now(),
         connections: tokio::sync::watch::channel(0).0,
         access: Arc::new(access::Access::default()),
+        kinds: Arc::new(resources::kinds(&guards)),
         guards: Arc::new(guards),
         name: host_name().into(),
         names: config.names.clone().into(),

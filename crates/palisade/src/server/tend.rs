@@ -71,10 +71,11 @@ async fn tend(server: &Server) {
         access_store::expired_delete(&mut tx, now).await?;
         store::plans_expire(&mut tx).await?;
         join_store::join_tokens_tend(&mut tx, now).await?;
+        store::resource_tend(&mut tx, now).await?;
         tx.commit().await.map_err(GuardError::from)
     };
     if let Err(error) = own.await {
-        tracing::warn!(error = chain(&error), "removing ended sessions and old plans");
+        tracing::warn!(error = chain(&error), "removing what has ended");
     }
     for guard in server.guards.iter() {
         let Some(serve) = &guard.server else { continue };

@@ -4,7 +4,7 @@ use super::super::{Server, tokens};
 use super::{HostView, find, row, view};
 use axum::Json;
 use axum::extract::{Path, State as Inject};
-use palisade_core::{Event, HostId, HostKind, Profile, Severity, Standing, VerdictWord};
+use palisade_core::{Event, HostId, HostKind, Profile, Severity, Standing, VerdictWord, region_rule};
 use palisade_guard::api::{Admin, ApiError, Body, Caller, ErrorBody, Operator};
 use palisade_guard::cli::printable;
 use palisade_guard::db::Write;
@@ -14,8 +14,6 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-/// The longest name of a region, in characters.
-const REGION_CHARS_MAX: usize = 64;
 /// The longest reason, in characters.
 const REASON_CHARS_MAX: usize = 500;
 
@@ -77,7 +75,8 @@ pub async fn change(
 impl HostParams {
     fn apply(&self, row: &mut HostRow) -> Result<(), ApiError> {
         if let Some(region) = &self.region {
-            region.as_deref().map_or(Ok(()), |text| line("region", text, REGION_CHARS_MAX))?;
+            let wrong = |why| ApiError::invalid(format!("`region`: {why}"));
+            region.as_deref().map_or(Ok(()), region_rule).map_err(wrong)?;
             row.region.clone_from(region);
         }
         // what goes makes room for what comes

@@ -5,6 +5,10 @@
 //! an event arrives: a list by words reads the newest matches only, and never all of a common word.
 //! Ids stay below 2^53 until the year 2109, so that JavaScript reads them exactly.
 
+mod ingest;
+
+pub use ingest::ingest;
+
 use palisade_core::{Actor, Event, HostId, Outcome, Severity, Timestamp};
 use palisade_guard::GuardError;
 use palisade_guard::store::at;
@@ -14,7 +18,7 @@ use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite, SqliteConnection};
 
 /// The migrations: events (common SQL), then their words (SQLite only).
 pub const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/1_event.sql"), include_str!("../migrations/2_text_sqlite.sql")];
+    &[include_str!("../../migrations/1_event.sql"), include_str!("../../migrations/2_text_sqlite.sql")];
 /// How long events are kept: China's Cybersecurity Law asks for six months of network logs, and
 /// cloud vendors keep security logs as long.
 pub const RETENTION_DAYS: i64 = 180;
@@ -69,35 +73,40 @@ pub struct Stored {
 /// longer is replaced by a note.
 pub async fn event_put(db: &mut SqliteConnection, event: &Event) -> Result<(), GuardError> {
     let id = free_id(db, event.time).await?;
-    let (kind, actor) = (cut(&event.kind, KIND_BYTES_MAX), cut(&event.actor.name, NAME_BYTES_MAX));
-    let object = event.object.as_deref().map(|o| cut(o, NAME_BYTES_MAX));
-    let message = cut(&event.message, MESSAGE_BYTES_MAX);
-    sqlx::query(
-        "INSERT INTO journal_event (id, time, kind, host, severity, outcome, actor, from_, object, message, audit, data)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-    )
-    .bind(id)
-    .bind(event.time.as_millisecond())
-    .bind(kind)
-    .bind(event.host.as_ref().map(HostId::as_str))
-    .bind(event.severity.as_str())
-    .bind(outcome_word(event.outcome))
-    .bind(actor)
-    .bind(event.actor.from.as_deref().map(|f| cut(f, NAME_BYTES_MAX)))
-    .bind(object)
-    .bind(message)
-    .bind(i64::from(event.audit))
-    .bind(data_text(&event.data))
-    .execute(&mut *db)
-    .await?;
-    sqlx::query("INSERT INTO journal_event_text (rowid, message, object, actor, kind) VALUES ($1, $2, $3, $4, $5)")
-        .bind(id)
-        .bind(message)
-        .bind(object)
-        .bind(actor)
-        .bind(kind)
-        .execute(db)
-        .await?;
+    rows_put(db, &[(id, event)]).await
+}
+
+/// Stores events under ids that are free, in two statements, and in the order in which they are
+/// given; the index of words is fastest when ids rise.
+async fn rows_put(db: &mut SqliteConnection, rows: &[(i64, &Event)]) -> Result<(), GuardError> {
+    let mut events = QueryBuilder::<Sqlite>::new(
+        "INSERT INTO journal_event (id, time, kind, host, severity, outcome, actor, from_, object, message, audit, data) ",
+    );
+    events.push_values(rows, |mut row, (id, event)| {
+        row.push_bind(id)
+            .push_bind(event.time.as_millisecond())
+            .push_bind(cut(&event.kind, KIND_BYTES_MAX))
+            .push_bind(event.host.as_ref().map(HostId::as_str))
+            .push_bind(event.severity.as_str())
+            .push_bind(outcome_word(event.outcome))
+            .push_bind(cut(&event.actor.name, NAME_BYTES_MAX))
+            .push_bind(event.actor.from.as_deref().map(|f| cut(f, NAME_BYTES_MAX)))
+            .push_bind(event.object.as_deref().map(|o| cut(o, NAME_BYTES_MAX)))
+            .push_bind(cut(&event.message, MESSAGE_BYTES_MAX))
+            .push_bind(i64::from(event.audit))
+            .push_bind(data_text(&event.data));
+    });
+    events.build().execute(&mut *db).await?;
+    let mut words =
+        QueryBuilder::<Sqlite>::new("INSERT INTO journal_event_text (rowid, message, object, actor, kind) ");
+    words.push_values(rows, |mut row, (id, event)| {
+        row.push_bind(id)
+            .push_bind(cut(&event.message, MESSAGE_BYTES_MAX))
+            .push_bind(event.object.as_deref().map(|o| cut(o, NAME_BYTES_MAX)))
+            .push_bind(cut(&event.actor.name, NAME_BYTES_MAX))
+            .push_bind(cut(&event.kind, KIND_BYTES_MAX));
+    });
+    words.build().execute(db).await?;
     Ok(())
 }
 
