@@ -153,6 +153,24 @@ fn one_of<T: Copy>(what: &str, all: &[(T, &str)], word: &str) -> Result<T, Strin
     found.ok_or_else(|| format!("`{word}` is no {what}; use {}", words.join(", ")))
 }
 
+/// The longest name of a region, in characters.
+const REGION_CHARS_MAX: usize = 63;
+
+/// What a region may be called; the error says so.
+pub fn region_rule(region: &str) -> Result<(), String> {
+    let plain = !region.chars().any(hostile) && region.trim() == region && !region.is_empty();
+    if plain && region.chars().count() <= REGION_CHARS_MAX {
+        return Ok(());
+    }
+    Err(format!("a region is 1 to {REGION_CHARS_MAX} characters without control characters or blanks at its ends"))
+}
+
+/// Control and bidirectional formatting characters, which could repaint a terminal.
+fn hostile(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
 /// The tags of a host: at most 32 of `key=value`; a key is 1 to 63 of `a-z 0-9 . _ / -`, a value at
 /// most 128 characters without control characters.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]

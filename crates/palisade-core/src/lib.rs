@@ -16,12 +16,14 @@ mod span;
 pub use cidr::{Cidr, CidrError};
 pub use event::{Actor, Event, Outcome};
 pub use finding::{Check, CheckOutcome, CheckRun, Finding, FindingState, Fix, Verdicts, finding_id};
-pub use fleet::{HostKind, Profile, Standing, Tag, TagError, Tags, VerdictWord};
+pub use fleet::{HostKind, Profile, Standing, Tag, TagError, Tags, VerdictWord, region_rule};
 pub use host::{HostId, HostIdError};
 pub use mask::mask;
 pub use order::{Job, JobState, Order, OrderKind};
-pub use plan::{Effect, EffectKind, Generation, Plan, PlanState, Report, Step, StepOutcome, StepReport};
-pub use practice::{Judgement, PRACTICES, Practice, PracticeState, judge, practice, score};
+pub use plan::{
+    Effect, EffectKind, Generation, Plan, PlanHostState, PlanProgress, PlanState, Report, Step, StepOutcome, StepReport,
+};
+pub use practice::{Judgement, PRACTICES, Practice, PracticeState, PracticeTally, judge, judge_tally, practice, score};
 pub use severity::{Severity, State};
 pub use span::{Span, SpanError};
 

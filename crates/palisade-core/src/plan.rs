@@ -73,8 +73,11 @@ pub struct Step {
 pub enum PlanState {
     /// A dry run; nothing is stored.
     Preview,
-    /// Handed to the hosts, not yet confirmed by all.
+    /// Handed to the hosts, not yet confirmed by all that are heard of.
     Applying,
+    /// In force and verified on some hosts only: the others have failed, or are silent and take it
+    /// up when they come back.
+    Partial,
     /// In force and verified, for good.
     Applied,
     /// In force until the deadline, unless kept.
@@ -85,6 +88,82 @@ pub enum PlanState {
     RolledBack,
     /// Not carried out; the report says why.
     Failed,
+}
+
+impl PlanState {
+    /// The word as it stands in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PlanState::Preview => "preview",
+            PlanState::Applying => "applying",
+            PlanState::Partial => "partial",
+            PlanState::Applied => "applied",
+            PlanState::Probation => "probation",
+            PlanState::Kept => "kept",
+            PlanState::RolledBack => "rolled_back",
+            PlanState::Failed => "failed",
+        }
+    }
+
+    /// Where a plan stands after its hosts have reported so far. `heard` of the waiting hosts are
+    /// online, so that their report will come; the others are silent, and nobody waits for them.
+    ///
+    /// A plan is applied only when every host has verified it. What was decided (kept, rolled back)
+    /// and a probation that runs are not changed by a report.
+    pub fn after_reports(self, of: &PlanProgress, heard: u64, on_probation: bool) -> PlanState {
+        let undecided =
+            matches!(self, PlanState::Applying | PlanState::Partial | PlanState::Applied | PlanState::Failed);
+        let nobody = of.applied + of.failed == 0;
+        match self {
+            _ if !undecided || (of.waiting > 0 && nobody) => self,
+            PlanState::Applying if heard > 0 => self,
+            _ if of.applied == 0 => PlanState::Failed,
+            _ if on_probation => PlanState::Probation,
+            _ if of.waiting + of.failed > 0 => PlanState::Partial,
+            _ => PlanState::Applied,
+        }
+    }
+}
+
+/// How far one host is with a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanHostState {
+    /// It has not reported yet.
+    Waiting,
+    /// In force and verified there.
+    Applied,
+    /// Not as it should be there; the error says why.
+    Failed,
+    /// Undone and verified there.
+    RolledBack,
+}
+
+impl PlanHostState {
+    /// The word as it stands in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PlanHostState::Waiting => "waiting",
+            PlanHostState::Applied => "applied",
+            PlanHostState::Failed => "failed",
+            PlanHostState::RolledBack => "rolled_back",
+        }
+    }
+}
+
+/// How many hosts of a plan stand where.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PlanProgress {
+    /// All that it touches.
+    pub hosts: u64,
+    /// Those that have not reported yet.
+    pub waiting: u64,
+    /// Those where it is in force.
+    pub applied: u64,
+    /// Those where it has failed.
+    pub failed: u64,
+    /// Those where it is undone.
+    pub rolled_back: u64,
 }
 
 /// How one step ended.
@@ -179,4 +258,40 @@ pub struct Plan {
     /// Why it failed or was rolled back.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PlanState::*;
+    use super::*;
+
+    #[test]
+    fn a_plan_is_applied_only_when_every_host_has_verified_it() {
+        let cases = [
+            // state, waiting (heard), applied, failed, on probation → state
+            (Applying, (2, 2), 1, 0, false, Applying),
+            (Applying, (2, 1), 1, 1, false, Applying),
+            (Applying, (2, 0), 1, 0, false, Partial),
+            (Applying, (2, 0), 0, 0, false, Applying),
+            (Applying, (0, 0), 3, 0, false, Applied),
+            (Applying, (0, 0), 2, 1, false, Partial),
+            (Applying, (0, 0), 0, 3, false, Failed),
+            (Applying, (1, 0), 0, 2, false, Failed),
+            (Applying, (0, 0), 2, 1, true, Probation),
+            (Applying, (1, 0), 2, 0, true, Probation),
+            (Applying, (0, 0), 0, 1, true, Failed),
+            (Partial, (1, 1), 2, 0, false, Partial),
+            (Partial, (0, 0), 3, 0, false, Applied),
+            (Failed, (0, 0), 3, 0, false, Applied),
+            (Failed, (1, 1), 1, 1, false, Partial),
+            (Probation, (0, 0), 3, 0, true, Probation),
+            (Kept, (3, 3), 0, 0, false, Kept),
+            (RolledBack, (0, 0), 0, 1, false, RolledBack),
+        ];
+        for (before, (waiting, heard), applied, failed, on_probation, after) in cases {
+            let hosts = waiting + applied + failed;
+            let of = PlanProgress { hosts, waiting, applied, failed, rolled_back: 0 };
+            assert_eq!(before.after_reports(&of, heard, on_probation), after, "{before:?} {of:?}, {heard} heard");
+        }
+    }
 }

@@ -175,11 +175,85 @@ pub struct Judgement<'a> {
     pub findings: &'a [Finding],
 }
 
-/// How `practice` stands: not served is unprotected, nothing run is unknown, an open finding of
-/// high or critical is bad, of medium or low is attention; a check that could not run keeps it
-/// from being good.
+/// How many checks of one practice ran on a host, and how many of its findings are open.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PracticeTally {
+    /// Checks that were asked for.
+    pub runs: u32,
+    /// Those of them that could not run.
+    pub unknown: u32,
+    /// Open findings, in the order of [`Severity::ALL`].
+    pub open: [u32; 5],
+}
+
+impl PracticeTally {
+    /// Counts one check.
+    pub fn ran(&mut self, outcome: CheckOutcome) {
+        self.runs += 1;
+        self.unknown += u32::from(outcome == CheckOutcome::Unknown);
+    }
+
+    /// Counts one finding; those that are not open are passed over.
+    pub fn found(&mut self, finding: &Finding) {
+        if finding.state == FindingState::Open {
+            let at = Severity::ALL.iter().position(|s| *s == finding.severity).unwrap_or_default();
+            self.open[at] += 1;
+        }
+    }
+
+    /// Adds the counts of another one.
+    pub fn add(&mut self, other: &PracticeTally) {
+        self.runs += other.runs;
+        self.unknown += other.unknown;
+        self.open.iter_mut().zip(other.open).for_each(|(sum, more)| *sum += more);
+    }
+
+    /// How the practice stands: not served is unprotected, nothing run is unknown, an open finding
+    /// of high or critical is bad, of medium or low is attention; a check that could not run keeps
+    /// it from being good.
+    pub fn state(&self, served: bool) -> State {
+        let [critical, high, medium, low, _] = self.open;
+        match () {
+            () if !served => State::Unprotected,
+            () if critical + high > 0 => State::Bad,
+            () if medium + low > 0 => State::Attention,
+            () if self.unknown == self.runs => State::Unknown,
+            () if self.unknown > 0 => State::Attention,
+            () => State::Good,
+        }
+    }
+
+    fn reason(&self, practice: &Practice, served: bool) -> String {
+        let [critical, high, medium, low, _] = self.open;
+        match self.runs {
+            _ if !served => {
+                format!("nothing protects this yet: the {} guard does not serve it in this version", practice.guard)
+            }
+            _ if critical + high + medium + low > 0 => {
+                let pairs = Severity::ALL.into_iter().zip(self.open).filter(|(_, n)| *n > 0);
+                let said: Vec<String> = pairs.map(|(severity, n)| format!("{n} {severity}")).collect();
+                format!("open findings: {}", said.join(", "))
+            }
+            0 => "nothing was observed".to_owned(),
+            runs if self.unknown == runs => "no check could run".to_owned(),
+            runs if self.unknown > 0 => format!("{} of {runs} checks could not run", self.unknown),
+            1 => "1 check passed".to_owned(),
+            runs => format!("{runs} checks passed"),
+        }
+    }
+}
+
+/// How `practice` stands by what ran and what was found, see [`PracticeTally::state`].
 pub fn judge(practice: &Practice, on: Judgement<'_>) -> PracticeState {
-    let (state, reason) = state_of(practice, on);
+    let mut tally = PracticeTally::default();
+    on.runs.iter().filter(|r| r.practice == practice.id).for_each(|r| tally.ran(r.outcome));
+    on.findings.iter().filter(|f| f.practice == practice.id).for_each(|f| tally.found(f));
+    judge_tally(practice, on.served, &tally)
+}
+
+/// How `practice` stands by these counts.
+pub fn judge_tally(practice: &Practice, served: bool, tally: &PracticeTally) -> PracticeState {
+    let state = tally.state(served);
     let score = match state {
         State::Good => 100,
         State::Attention => 50,
@@ -192,46 +266,8 @@ pub fn judge(practice: &Practice, on: Judgement<'_>) -> PracticeState {
         state,
         score,
         mission: practice.mission.to_owned(),
-        reason,
+        reason: tally.reason(practice, served),
     }
-}
-
-fn state_of(practice: &Practice, on: Judgement<'_>) -> (State, String) {
-    if !on.served {
-        return (
-            State::Unprotected,
-            format!("nothing protects this yet: the {} guard does not serve it in this version", practice.guard),
-        );
-    }
-    let runs: Vec<_> = on.runs.iter().filter(|r| r.practice == practice.id).collect();
-    let count = |outcome| runs.iter().filter(|r| r.outcome == outcome).count();
-    let open: Vec<_> =
-        on.findings.iter().filter(|f| f.practice == practice.id && f.state == FindingState::Open).collect();
-    let worst = open.iter().map(|f| f.severity).max();
-    match worst {
-        Some(Severity::Critical | Severity::High) => (State::Bad, counted(&open)),
-        Some(Severity::Medium | Severity::Low) => (State::Attention, counted(&open)),
-        _ if runs.is_empty() => (State::Unknown, "nothing was observed".to_owned()),
-        _ if count(CheckOutcome::Unknown) == runs.len() => (State::Unknown, "no check could run".to_owned()),
-        _ if count(CheckOutcome::Unknown) > 0 => {
-            (State::Attention, format!("{} of {} checks could not run", count(CheckOutcome::Unknown), runs.len()))
-        }
-        _ => match runs.len() {
-            1 => (State::Good, "1 check passed".to_owned()),
-            n => (State::Good, format!("{n} checks passed")),
-        },
-    }
-}
-
-fn counted(open: &[&Finding]) -> String {
-    let said: Vec<String> = Severity::ALL
-        .into_iter()
-        .filter_map(|s| match open.iter().filter(|f| f.severity == s).count() {
-            0 => None,
-            n => Some(format!("{n} {s}")),
-        })
-        .collect();
-    format!("open findings: {}", said.join(", "))
 }
 
 /// 100 × Σ weight of practices that are good (attention counts half) ÷ Σ weight of all; rounded down.

@@ -10,7 +10,7 @@ use crate::draft::{Reach, Scene};
 use crate::events::{self, Asked};
 use crate::spec::Allow;
 use crate::store::{self, BanRow};
-use palisade_core::{Cidr, HostId, HostKind, Plan, Standing, Timestamp};
+use palisade_core::{Cidr, HostId, Plan, Timestamp};
 use palisade_guard::api::{ApiError, Caller};
 use palisade_guard::store as frame;
 use palisade_guard::{GuardError, ServerContext};
@@ -64,7 +64,7 @@ impl Known {
             failsafe: ctx.failsafe.iter().copied().chain(own).collect(),
             bans,
             allow: store::allow_list(db, now).await?,
-            hosts: frame::hosts(db).await?.into_iter().filter(has_agent).map(|row| row.id).collect(),
+            hosts: frame::hosts_in_service(db).await?,
         })
     }
 
@@ -117,27 +117,12 @@ impl Known {
             by: &caller.name,
             caller: caller.address,
             failsafe: &self.failsafe,
-            observed_at: observed_at(db, hosts).await?,
+            observed_at: frame::freshness_oldest(db, crate::WORD, hosts).await?,
             reach,
             bans: &self.bans,
             allow: &self.allow,
         })
     }
-}
-
-/// Only these can be told anything, and only they report on a plan.
-fn has_agent(host: &frame::HostRow) -> bool {
-    host.kind == HostKind::Agent && host.standing == Standing::Active
-}
-
-/// When the host that was looked at longest ago was looked at.
-async fn observed_at(db: &mut SqliteConnection, hosts: &[HostId]) -> Result<Option<Timestamp>, GuardError> {
-    let mut oldest: Option<Timestamp> = None;
-    for host in hosts {
-        let seen = frame::freshness(db, host).await?.into_iter().find(|f| f.guard == crate::WORD);
-        oldest = oldest.into_iter().chain(seen.map(|f| f.observed_at)).min();
-    }
-    Ok(oldest)
 }
 
 /// Adds the names that look like `wanted`.

@@ -2,6 +2,7 @@
 
 use crate::contract::BoxFuture;
 use crate::db::{Database, Write};
+use crate::wake::Links;
 use crate::{GuardError, store};
 use palisade_core::{Clock, Event, HostId, Plan, PlanState, Timestamp};
 use sqlx::SqliteConnection;
@@ -27,6 +28,9 @@ pub struct Change {
 /// How many changes a slow page may lag behind before it is told to read all again.
 const CHANGES_KEPT: usize = 256;
 
+/// How many cuts a link may lag behind before it has to look up whether its host is still let in.
+const CUTS_KEPT: usize = 256;
+
 /// The server, as a guard's handlers see it.
 #[derive(Clone)]
 pub struct ServerContext {
@@ -40,8 +44,8 @@ pub struct ServerContext {
     pub failsafe: Arc<Vec<palisade_core::Cidr>>,
     changes: broadcast::Sender<Change>,
     seq: Arc<AtomicU64>,
-    specs: watch::Sender<u64>,
-    cuts: broadcast::Sender<HostId>,
+    links: Links,
+    cut: broadcast::Sender<HostId>,
     live: Arc<std::sync::Mutex<std::collections::HashMap<HostId, Timestamp>>>,
 }
 
@@ -60,8 +64,8 @@ impl ServerContext {
             failsafe: Arc::new(failsafe),
             changes: broadcast::channel(CHANGES_KEPT).0,
             seq: Arc::default(),
-            specs: watch::channel(0).0,
-            cuts: broadcast::channel(CHANGES_KEPT).0,
+            links: Links::default(),
+            cut: broadcast::channel(CUTS_KEPT).0,
             live: Arc::default(),
         }
     }
@@ -88,31 +92,39 @@ impl ServerContext {
         self.changes.subscribe()
     }
 
-    /// For the links to the agents: ticks whenever a spec may have changed.
-    pub fn specs(&self) -> watch::Receiver<u64> {
-        self.specs.subscribe()
+    /// For the link to one agent: ticks whenever its specs or orders may have changed.
+    pub fn specs_of(&self, host: &HostId) -> watch::Receiver<u64> {
+        self.links.subscribe(host)
     }
 
-    /// Wakes the links to the agents.
+    /// Wakes the links to these agents, and no other: one ban on one host must not wake thousands of
+    /// idle connections.
+    pub fn wake_agents_of(&self, hosts: &[HostId]) {
+        hosts.iter().for_each(|host| self.links.wake(host));
+    }
+
+    /// Wakes the links to all agents.
     pub fn wake_agents(&self) {
-        self.specs.send_modify(|n| *n += 1);
+        self.links.wake_all();
     }
 
-    /// Ends the connections of `host` at once.
+    /// Ends the live connections of a host: it was retired or revoked, or its name was given away.
+    /// Call after the commit.
     pub fn cut(&self, host: &HostId) {
         // no receiver is no error: nobody is connected
-        let _ = self.cuts.send(host.clone());
+        let _ = self.cut.send(host.clone());
     }
 
-    /// For the links to the agents: hosts whose connections shall end.
+    /// For the links to the agents: hosts whose connections end now. A receiver that lagged behind
+    /// has to look up whether its host is still let in.
     pub fn cuts(&self) -> broadcast::Receiver<HostId> {
-        self.cuts.subscribe()
+        self.cut.subscribe()
     }
 
     /// Asks `host` for a sample every second until `until`.
     pub fn look_on(&self, host: &HostId, until: Timestamp) {
         self.live.lock().expect("no panic while held").insert(host.clone(), until);
-        self.wake_agents();
+        self.wake_agents_of(std::slice::from_ref(host));
     }
 
     /// Until when `host` is looked at.
@@ -134,10 +146,9 @@ impl ServerContext {
         }
         // without a host there is nobody to report: it is as applied as it can be
         plan.state = if plan.hosts.is_empty() { PlanState::Applied } else { PlanState::Applying };
-        for host in &plan.hosts {
-            plan.generation = plan.generation.max(store::generation_raise(tx, host, &plan.guard).await?);
-        }
-        store::plan_put(tx, plan).await
+        let generations = store::generations_raise(tx, &plan.hosts, &plan.guard).await?;
+        plan.generation = generations.iter().map(|(_, generation)| *generation).max().unwrap_or_default();
+        store::plan_insert(tx, plan, &generations).await
     }
 
     /// Ends a change that a guard has written into `tx`: stores its plan with a new id, raises the
@@ -150,7 +161,7 @@ impl ServerContext {
         tx.commit().await?;
         let guard_topic = plan.guard.clone();
         self.publish(&["plans", &guard_topic, "journal"]);
-        self.wake_agents();
+        self.wake_agents_of(&plan.hosts);
         Ok(plan)
     }
 }

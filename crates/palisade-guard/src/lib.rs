@@ -27,6 +27,7 @@ pub mod kind;
 pub mod link;
 pub mod resource;
 pub mod store;
+mod wake;
 
 pub use context::ServerContext;
 pub use contract::{Guard, GuardError, Host, Keep, Record, Serve, SpecPair, Watch, WatchContext};

@@ -39,6 +39,7 @@ use palisade_guard::cli::GuardCommand;
 use palisade_guard::contract::BoxFuture;
 use palisade_guard::{Entry, Guard, GuardError, Host, Record, Serve, ServerContext};
 use sqlx::SqliteConnection;
+use std::collections::HashMap;
 use utoipa_axum::router::OpenApiRouter;
 
 /// The guard, as one line of the list of guards switches it on.
@@ -94,14 +95,25 @@ impl Serve for MonitorServe {
     }
 }
 
-/// The figures that lists show beside a host, each a share from 0 to 1: processors, memory, and the
-/// fullest file system; from the newest frame.
-pub async fn figures(
-    db: &mut SqliteConnection,
-    host: &HostId,
-) -> Result<(Option<f64>, Option<f64>, Option<f64>), GuardError> {
-    let frame = store::latest(db, host).await?.unwrap_or_default();
+/// The figures that lists show beside a host, each a share from 0 to 1.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Shares {
+    /// Busy share of the processors.
+    pub cpu: Option<f64>,
+    /// Used share of the memory.
+    pub memory: Option<f64>,
+    /// Used share of the fullest file system.
+    pub disk: Option<f64>,
+}
+
+/// The figures of these hosts, from the newest frame of each; hosts without one are left out.
+pub async fn figures(db: &mut SqliteConnection, hosts: &[HostId]) -> Result<HashMap<HostId, Shares>, GuardError> {
+    let frames = store::latest_of(db, hosts).await?;
+    Ok(frames.into_iter().map(|(host, frame)| (host, shares(&frame))).collect())
+}
+
+fn shares(frame: &model::Frame) -> Shares {
     let disks = frame.metrics.iter().filter(|(key, _)| key.starts_with("disk_used_ratio")).map(|(_, ratio)| *ratio);
     let one = |name: &str| frame.metrics.get(name).copied();
-    Ok((one("cpu_usage_ratio"), one("memory_used_ratio"), disks.reduce(f64::max)))
+    Shares { cpu: one("cpu_usage_ratio"), memory: one("memory_used_ratio"), disk: disks.reduce(f64::max) }
 }

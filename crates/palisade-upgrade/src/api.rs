@@ -139,11 +139,10 @@ async fn status(db: &mut SqliteConnection, host: HostId) -> Result<Option<Status
 
 /// The one host asked for, or all.
 async fn hosts(db: &mut SqliteConnection, host: Option<&str>) -> Result<Vec<HostId>, ApiError> {
-    let all = store::hosts(db).await?.into_iter().map(|row| row.id);
-    let Some(name) = host else { return Ok(all.collect()) };
+    let Some(name) = host else { return Ok(store::hosts_in_service(db).await?) };
     let id: HostId = name.parse().map_err(ApiError::invalid)?;
-    let found: Vec<HostId> = all.filter(|h| *h == id).collect();
-    if found.is_empty() { Err(ApiError::not_found(format!("host `{id}`"))) } else { Ok(found) }
+    let known = store::host(db, &id).await?;
+    known.map(|row| vec![row.id]).ok_or_else(|| ApiError::not_found(format!("host `{id}`")))
 }
 
 async fn section<T: DeserializeOwned>(

@@ -5,7 +5,9 @@ use palisade_core::{HostId, Judgement, PRACTICES, PracticeState, judge};
 use palisade_guard::cli::GuardCommand;
 use palisade_guard::context::RecordEvent;
 use palisade_guard::{Entry, GuardError, store};
+use palisade_monitor::Shares;
 use sqlx::SqliteConnection;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The words of all eleven guards, in the order in which they are shown; the last field says
@@ -49,13 +51,8 @@ pub fn journal() -> Arc<dyn RecordEvent> {
 
 /// How one host stands against every practice, from what ran on it and what was found.
 pub fn practices(guards: &[Entry], runs: &[CheckRun], findings: &[Finding]) -> Vec<PracticeState> {
-    PRACTICES
-        .iter()
-        .map(|practice| {
-            let served = guards.iter().any(|g| g.practices.contains(&practice.id));
-            judge(practice, Judgement { served, runs, findings })
-        })
-        .collect()
+    let judged = |(practice, served)| judge(practice, Judgement { served, runs, findings });
+    PRACTICES.iter().zip(served(guards)).map(judged).collect()
 }
 
 /// The few figures of a host that lists show beside its name.
@@ -71,10 +68,19 @@ pub struct Figures {
     pub updates: Option<u64>,
 }
 
-/// The figures of one host, from the guards that know them.
-pub async fn figures(db: &mut SqliteConnection, host: &HostId) -> Result<Figures, GuardError> {
-    let pending = store::section(db, host, "upgrade", "pending").await?;
-    let updates = pending.and_then(|(_, body)| body.as_array().map(|list| list.len() as u64));
-    let (cpu, memory, disk) = palisade_monitor::figures(db, host).await?;
-    Ok(Figures { cpu, memory, disk, updates })
+/// The figures of these hosts, from the guards that know them.
+pub async fn figures(db: &mut SqliteConnection, hosts: &[HostId]) -> Result<HashMap<HostId, Figures>, GuardError> {
+    let shares = palisade_monitor::figures(db, hosts).await?;
+    let pending = store::sections(db, hosts, "upgrade", "pending").await?;
+    let of = |host: &HostId| {
+        let Shares { cpu, memory, disk } = shares.get(host).copied().unwrap_or_default();
+        let updates = pending.get(host).and_then(|body| body.as_array().map(|list| list.len() as u64));
+        (host.clone(), Figures { cpu, memory, disk, updates })
+    };
+    Ok(hosts.iter().map(of).collect())
+}
+
+/// Which of [`PRACTICES`] a guard serves, in their order.
+pub fn served(guards: &[Entry]) -> Vec<bool> {
+    PRACTICES.iter().map(|practice| guards.iter().any(|g| g.practices.contains(&practice.id))).collect()
 }

@@ -7,7 +7,7 @@ use crate::views::{ExposureView, HostParams, RulesetView};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use palisade_core::{Finding, FindingState, HostId, Timestamp};
+use palisade_core::{Finding, HostId, Timestamp};
 use palisade_guard::api::{ApiError, Caller, ErrorBody, Page, PageParams};
 use palisade_guard::store as frame;
 use palisade_guard::{GuardError, ServerContext};
@@ -29,7 +29,7 @@ pub(super) async fn exposure_list(
     let mut db = ctx.db.read().acquire().await?;
     let hosts = chosen(&mut db, host.host.as_deref()).await?;
     let only = host.host.as_ref().and(hosts.first());
-    let worst = worst_findings(own(frame::findings(&mut db, only, ctx.now()).await?));
+    let worst = worst_findings(frame::findings_open(&mut db, only, WORD).await?);
     let (mut views, mut why) = (Vec::new(), None);
     for host in &hosts {
         let Some(listeners) = section::<Listeners>(&mut db, host, "listeners").await? else { continue };
@@ -55,10 +55,6 @@ pub(crate) fn view(host: &HostId, listener: Listener, worst: &Worst, seen: Seen)
     }
     (view.observed_at, view.fresh_until) = (seen.map(|s| s.0), seen.map(|s| s.1));
     view
-}
-
-fn own(rows: Vec<frame::FindingRow>) -> impl Iterator<Item = Finding> {
-    rows.into_iter().filter(|r| r.guard == WORD && r.finding.state == FindingState::Open).map(|r| r.finding)
 }
 
 /// The worst finding per host and port.
@@ -121,10 +117,10 @@ pub(crate) fn ruleset_view(host: &HostId, ruleset: Ruleset, seen: Seen) -> Rules
 }
 
 async fn chosen(db: &mut SqliteConnection, host: Option<&str>) -> Result<Vec<HostId>, ApiError> {
-    let all: Vec<HostId> = frame::hosts(db).await?.into_iter().map(|row| row.id).collect();
+    let all = frame::hosts_in_service(db).await?;
     let Some(wanted) = host else { return Ok(all) };
     let id: HostId = wanted.parse().map_err(ApiError::invalid)?;
-    if all.contains(&id) {
+    if frame::host(db, &id).await?.is_some() {
         return Ok(vec![id]);
     }
     Err(with_nearest(ApiError::not_found(format!("host `{id}`")), id.as_str(), &all))

@@ -1,7 +1,7 @@
 //! The kind `AddressAllow`: one entry of the allow-list as a document. Its name is the network; the
 //! truth is the table that the endpoints of the allow-list use too.
 
-use super::{Known, TOPIC, observed_at};
+use super::{Known, TOPIC};
 use crate::draft::{self, Reach, Scene};
 use crate::spec::Allow;
 use crate::store::{self, ALLOW_MAX};
@@ -96,7 +96,7 @@ fn held(allow: Allow) -> Held {
 
 async fn apply(asked: &Asked<'_>, db: &mut SqliteConnection, changes: &[SpecChange]) -> Result<Effects, Refused> {
     let mut known = Known::read(asked.context, asked.caller, None, db).await?;
-    let observed_at = observed_at(db, &known.hosts).await?;
+    let observed_at = palisade_guard::store::freshness_oldest(db, crate::WORD, &known.hosts).await?;
     let mut effects = Effects { hosts: known.hosts.clone(), observed_at, ..Effects::default() };
     for (index, change) in changes.iter().enumerate() {
         let refused = |error: ApiError| Refused { index: Some(index), error };

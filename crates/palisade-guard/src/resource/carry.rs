@@ -198,7 +198,7 @@ fn named(error: ApiError, edits: &[Edit<'_>], n: usize) -> ApiError {
 /// A plan that is stored at once, so that its id is its own.
 async fn begun(db: &mut SqliteConnection, guard: &str, caller: &Caller, now: Timestamp) -> Result<Plan, GuardError> {
     let plan = Plan { id: store::plan_id(db).await?, ..empty(guard, &caller.name, now) };
-    store::plan_put(db, &plan).await?;
+    store::plan_insert(db, &plan, &[]).await?;
     Ok(plan)
 }
 

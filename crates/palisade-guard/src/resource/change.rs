@@ -156,9 +156,7 @@ async fn end(
 fn tell(context: &ServerContext, carried: &Carried) {
     let topics: Vec<&str> = carried.topics.iter().map(String::as_str).collect();
     context.publish(&topics);
-    if carried.plans.iter().any(|plan| !plan.hosts.is_empty()) {
-        context.wake_agents();
-    }
+    carried.plans.iter().for_each(|plan| context.wake_agents_of(&plan.hosts));
 }
 
 /// Ends a change that is refused: what was settled stays, and the audit log shows what was tried.

@@ -1,6 +1,6 @@
 //! Hosts: what they say about themselves, where they stand in the fleet, how they were last heard of.
 
-use super::{at, from_json, json, ms};
+use super::{at, from_json, host_id, json, ms};
 use crate::GuardError;
 use palisade_core::{HostId, HostKind, Profile, Standing, Tags, Timestamp, VerdictWord};
 use serde::{Deserialize, Serialize};
@@ -94,7 +94,7 @@ fn row(row: &SqliteRow) -> Result<HostRow, GuardError> {
     let moment = |column: &str| row.try_get::<i64, _>(column).map(at);
     let refused = |error: String| GuardError::Refused(format!("a stored host: {error}"));
     Ok(HostRow {
-        id: text("id")?.parse().map_err(|e: palisade_core::HostIdError| refused(e.to_string()))?,
+        id: host_id(&text("id")?)?,
         facts: from_json("host facts", &text("facts")?)?,
         joined_at: moment("joined_at")?,
         seen_at: moment("seen_at")?,
@@ -116,6 +116,15 @@ fn row(row: &SqliteRow) -> Result<HostRow, GuardError> {
 /// All hosts, by name; also the retired and revoked ones.
 pub async fn hosts(db: &mut SqliteConnection) -> Result<Vec<HostRow>, GuardError> {
     sqlx::query("SELECT * FROM frame_host ORDER BY id").fetch_all(db).await?.iter().map(row).collect()
+}
+
+/// The names of the hosts that changes reach when none is named: those in service that have an agent.
+pub async fn hosts_in_service(db: &mut SqliteConnection) -> Result<Vec<HostId>, GuardError> {
+    let rows: Vec<(String,)> =
+        sqlx::query_as("SELECT id FROM frame_host WHERE standing = 'active' AND kind = 'agent' ORDER BY id")
+            .fetch_all(db)
+            .await?;
+    rows.iter().map(|(id,)| host_id(id)).collect()
 }
 
 /// One host.

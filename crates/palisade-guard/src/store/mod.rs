@@ -2,52 +2,53 @@
 
 use crate::GuardError;
 use crate::entry::Look;
-use palisade_core::{CheckRun, Finding, Generation, HostId, Timestamp};
+use palisade_core::{CheckRun, Finding, HostId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sqlx::SqliteConnection;
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use std::collections::HashMap;
 
 mod epoch;
 mod finding;
+mod generation;
 mod host;
 mod order;
 mod plan;
+mod plan_host;
 mod resource;
+mod tally;
 
 pub use epoch::{epoch, epoch_proof, epoch_raise};
-pub use finding::{FindingRow, findings};
-pub use host::{HostFacts, HostRow, host, host_delete, host_put, host_seen, hosts, lost_put, verdict_put};
+pub use finding::{
+    FindingFilter, FindingOrder, FindingRow, finding, findings, findings_backfill, findings_of, findings_open,
+};
+pub use generation::{generation, generations, generations_raise};
+pub use host::{
+    HostFacts, HostRow, host, host_delete, host_put, host_seen, hosts, hosts_in_service, lost_put, verdict_put,
+};
 pub use order::{job_put, order, order_id, order_put, orders, orders_open};
-pub use plan::{plan, plan_id, plan_put, plans, report_put};
+pub use plan::{
+    PlanRow, plan, plan_count, plan_decide, plan_id, plan_insert, plans, plans_expire, plans_overdue, plans_split,
+};
+pub use plan_host::{HostAim, PlanHostRow, PlanMoved, plan_hosts, plans_settle, report_put};
 pub use resource::{
     Author, ResourceRow, Source, VersionRow, resource_put, resource_tend, resource_versions, resources,
     resources_of_plan,
 };
+pub use tally::{Freshness, GuardTally, OpenCheck, fleet_freshness, freshness, freshness_oldest, tallies_backfill};
 
 use finding::finding_put;
+use tally::freshness_put;
 
 /// The frame's migrations.
 pub const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/1_frame.sql"),
     include_str!("../../migrations/2_order.sql"),
     include_str!("../../migrations/3_fleet.sql"),
+    include_str!("../../migrations/4_plan_host.sql"),
     include_str!("../../migrations/5_resource.sql"),
+    include_str!("../../migrations/6_tally.sql"),
 ];
-
-/// What one guard last said about one host: one row per host and guard.
-#[derive(Debug, Clone)]
-pub struct Freshness {
-    /// The guard.
-    pub guard: String,
-    /// When it last observed.
-    pub observed_at: Timestamp,
-    /// Until when that counts as fresh.
-    pub fresh_until: Timestamp,
-    /// Why it could not observe, if so.
-    pub error: Option<String>,
-    /// Which checks ran.
-    pub runs: Vec<CheckRun>,
-}
 
 fn ms(at: Timestamp) -> i64 {
     at.as_millisecond()
@@ -117,19 +118,7 @@ pub async fn look_put(db: &mut SqliteConnection, host: &HostId, look: &LookRepor
         .execute(&mut *db)
         .await?;
     }
-    sqlx::query(
-        "INSERT INTO frame_freshness (host, guard, observed_at, fresh_until, error, runs) VALUES ($1, $2, $3, $4, $5, $6)
-         ON CONFLICT (host, guard) DO UPDATE SET observed_at = excluded.observed_at, fresh_until = excluded.fresh_until,
-           error = excluded.error, runs = excluded.runs",
-    )
-    .bind(host.as_str())
-    .bind(&look.guard)
-    .bind(ms(look.observed_at))
-    .bind(ms(look.fresh_until))
-    .bind(&look.error)
-    .bind(json(&look.runs))
-    .execute(&mut *db)
-    .await?;
+    freshness_put(db, host, look).await?;
     if look.error.is_some() {
         return Ok(());
     }
@@ -145,26 +134,6 @@ pub async fn look_put(db: &mut SqliteConnection, host: &HostId, look: &LookRepor
         finding_put(db, host, &look.guard, finding, look.observed_at).await?;
     }
     Ok(())
-}
-
-/// What every guard last said about one host.
-pub async fn freshness(db: &mut SqliteConnection, host: &HostId) -> Result<Vec<Freshness>, GuardError> {
-    let rows: Vec<(String, i64, i64, Option<String>, String)> =
-        sqlx::query_as("SELECT guard, observed_at, fresh_until, error, runs FROM frame_freshness WHERE host = $1")
-            .bind(host.as_str())
-            .fetch_all(db)
-            .await?;
-    rows.into_iter()
-        .map(|(guard, observed, fresh, error, runs)| {
-            Ok(Freshness {
-                guard,
-                observed_at: at(observed),
-                fresh_until: at(fresh),
-                error,
-                runs: from_json("check runs", &runs)?,
-            })
-        })
-        .collect()
 }
 
 /// One section of an observation: when it was last changed, and what it holds.
@@ -184,29 +153,30 @@ pub async fn section(
     row.map(|(seen, body)| Ok((at(seen), from_json("section", &body)?))).transpose()
 }
 
-/// Raises the generation of a guard's spec on a host, and returns the new one.
-pub async fn generation_raise(db: &mut SqliteConnection, host: &HostId, guard: &str) -> Result<Generation, GuardError> {
-    // the first spec of a new host or guard begins in the epoch that all others are in
-    sqlx::query(
-        "INSERT INTO frame_spec (host, guard, epoch, n)
-         VALUES ($1, $2, COALESCE((SELECT MAX(epoch) FROM frame_epoch), 1), 1)
-         ON CONFLICT (host, guard) DO UPDATE SET n = frame_spec.n + 1",
-    )
-    .bind(host.as_str())
-    .bind(guard)
-    .execute(&mut *db)
-    .await?;
-    generation(db, host, guard).await
+/// The same section of many hosts: what it holds, by host.
+pub async fn sections(
+    db: &mut SqliteConnection,
+    hosts: &[HostId],
+    guard: &str,
+    section: &str,
+) -> Result<HashMap<HostId, Value>, GuardError> {
+    let mut query = QueryBuilder::<Sqlite>::new("SELECT host, body FROM frame_section WHERE guard = ");
+    query.push_bind(guard).push(" AND section = ").push_bind(section);
+    among(&mut query, " AND host IN (", hosts);
+    let rows: Vec<(String, String)> = query.build_query_as().fetch_all(db).await?;
+    rows.into_iter().map(|(host, body)| Ok((host_id(&host)?, from_json("section", &body)?))).collect()
 }
 
-/// The generation of a guard's spec on a host; 0.0 if it never had one.
-pub async fn generation(db: &mut SqliteConnection, host: &HostId, guard: &str) -> Result<Generation, GuardError> {
-    let row: Option<(i64, i64)> = sqlx::query_as("SELECT epoch, n FROM frame_spec WHERE host = $1 AND guard = $2")
-        .bind(host.as_str())
-        .bind(guard)
-        .fetch_optional(db)
-        .await?;
-    Ok(row.map_or_else(Generation::default, |(epoch, n)| Generation { epoch: epoch as u32, n: n as u64 }))
+/// `start` and the names of the hosts; a list that is empty lets nothing through.
+fn among(query: &mut QueryBuilder<Sqlite>, start: &str, hosts: &[HostId]) {
+    query.push(start);
+    let mut list = query.separated(", ");
+    hosts.iter().for_each(|host| _ = list.push_bind(host.as_str().to_owned()));
+    query.push(")");
+}
+
+fn host_id(text: &str) -> Result<HostId, GuardError> {
+    text.parse().map_err(|e: palisade_core::HostIdError| GuardError::Refused(format!("a stored host: {e}")))
 }
 
 /// How far the stream of a guard on a host has been stored; 0 before the first record.

@@ -22,13 +22,11 @@ pub(super) async fn page(
     params: &PageParams,
 ) -> Result<InventoryPage, ApiError> {
     let mut db = context.db.read().acquire().await?;
-    let mut hosts: Vec<HostId> = store::hosts(&mut db).await?.into_iter().map(|row| row.id).collect();
-    if let Some(host) = host {
-        hosts.retain(|known| known == host);
-        if hosts.is_empty() {
-            return Err(ApiError::not_found(format!("host `{host}`")));
-        }
-    }
+    let hosts = match host {
+        None => store::hosts_in_service(&mut db).await?,
+        Some(host) if store::host(&mut db, host).await?.is_some() => vec![host.clone()],
+        Some(host) => return Err(ApiError::not_found(format!("host `{host}`"))),
+    };
     let mut window = Window::new(params)?;
     let mut page = InventoryPage::default();
     for host in &hosts {

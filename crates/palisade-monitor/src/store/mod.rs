@@ -11,8 +11,8 @@ use crate::pack::pack_frame;
 use palisade_core::{HostId, Timestamp};
 use palisade_guard::{GuardError, Record};
 use serde::Deserialize;
-use sqlx::SqliteConnection;
-use std::collections::BTreeMap;
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use std::collections::{BTreeMap, HashMap};
 
 /// The tables of this guard.
 pub const MIGRATIONS: &[&str] = &[include_str!("../../migrations/1_series.sql")];
@@ -220,6 +220,21 @@ pub async fn latest(db: &mut SqliteConnection, host: &HostId) -> Result<Option<F
         .await?;
     let decode = |source| GuardError::Decode { what: "frame", guard: "monitor", source };
     row.map(|(body,)| serde_json::from_str(&body).map_err(decode)).transpose()
+}
+
+/// The newest frames of these hosts; those that have none, or one from the future, are left out.
+pub async fn latest_of(db: &mut SqliteConnection, hosts: &[HostId]) -> Result<HashMap<HostId, Frame>, GuardError> {
+    let mut query = QueryBuilder::<Sqlite>::new("SELECT host, body FROM monitor_latest WHERE at > 0 AND host IN (");
+    let mut list = query.separated(", ");
+    hosts.iter().for_each(|host| _ = list.push_bind(host.as_str()));
+    query.push(")");
+    let rows: Vec<(String, String)> = query.build_query_as().fetch_all(db).await?;
+    let decode = |source| GuardError::Decode { what: "frame", guard: "monitor", source };
+    let frame = |(host, body): (String, String)| {
+        let frame = serde_json::from_str(&body).map_err(decode)?;
+        Ok(host.parse().ok().map(|host: HostId| (host, frame)))
+    };
+    rows.into_iter().map(frame).filter_map(Result::transpose).collect()
 }
 
 /// When a host was last heard of by this guard.

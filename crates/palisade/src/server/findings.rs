@@ -1,15 +1,20 @@
 //! Findings of all hosts.
 
-use super::{Server, fleet};
+use super::Server;
 use axum::Json;
-use axum::extract::{Path, Query, State as Inject};
-use palisade_core::{CheckOutcome, Finding, FindingState, HostId, Severity, Timestamp};
+use axum::extract::{Path, Query, State};
+use palisade_core::{Finding, FindingState, HostId, Severity, Timestamp};
 use palisade_guard::api::{ApiError, Caller, Can, ErrorBody, Page, PageParams};
-use palisade_guard::store::FindingRow;
+use palisade_guard::store::{self, FindingFilter, FindingOrder, FindingRow};
 use serde::{Deserialize, Serialize};
-use std::cmp::Ordering;
+use sqlx::SqliteConnection;
 use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
+
+/// A finding stays in lists this long after it was mended.
+const MENDED_SHOWN_S: i64 = 24 * 3600;
+/// Findings among which words are looked for.
+const SEARCHED_MAX: usize = 200_000;
 
 /// Which findings.
 #[derive(Deserialize, IntoParams)]
@@ -79,82 +84,124 @@ impl FindingView {
     }
 }
 
-/// Findings, worst first.
+/// Findings, worst first; those of hosts that are not in service only when their host is named.
 #[utoipa::path(get, path = "/api/v1/findings", tag = "frame", params(FindingParams), responses((status = 200, body = FindingPage)))]
 pub async fn list(
-    Inject(server): Inject<Server>,
+    State(server): State<Server>,
     _caller: Caller,
     Query(params): Query<FindingParams>,
 ) -> Result<Json<FindingPage>, ApiError> {
-    let hosts = fleet::snapshot(&server, params.host.as_ref()).await?;
-    let runs: Vec<_> = hosts.iter().flat_map(|h| h.freshness.iter().flat_map(|f| f.runs.iter())).collect();
-    let checks_run = runs.iter().filter(|r| r.outcome != CheckOutcome::Unknown).count();
-    let checks_unknown = runs.len() - checks_run;
-    let observed_at = hosts.iter().map(|h| h.observed().0).min();
-    let page = PageParams {
-        limit: params.limit,
-        cursor: params.cursor.clone(),
-        q: params.q.clone(),
-        sort: params.sort.clone(),
-    };
-    let mut rows: Vec<_> = hosts
-        .into_iter()
-        .flat_map(|h| h.findings)
-        .filter(|row| wanted(row, &params, &page))
-        .map(FindingView::new)
-        .collect();
-    sort(&mut rows, page.sort.as_deref())?;
+    let order = order(params.sort.as_deref())?;
     let page =
-        Page::of(rows, &page)?.because(format!("{checks_run} checks ran and found nothing that this filter shows"));
-    Ok(Json(FindingPage { page, checks_run, checks_unknown, observed_at }))
+        PageParams { limit: params.limit, cursor: params.cursor.clone(), q: params.q.clone(), ..PageParams::default() };
+    let filter = FindingFilter {
+        host: params.host.clone(),
+        practice: params.practice,
+        check: params.check,
+        severity: params.severity,
+        state: params.state,
+        words: page.q.iter().flat_map(|q| q.split_whitespace()).map(str::to_owned).collect(),
+        mended_since: server.context.now() - jiff::SignedDuration::from_secs(MENDED_SHOWN_S),
+    };
+    let mut db = server.context.db.read().acquire().await?;
+    let looks = Looks::read(&mut db, params.host.as_ref()).await?;
+    let page = match &page.q {
+        None => in_order(&mut db, &filter, order, &page).await?,
+        Some(_) => with_words(&mut db, &filter, order, &page).await?,
+    };
+    let reason = format!("{} checks ran and found nothing that this filter shows", looks.checks_run);
+    Ok(Json(FindingPage {
+        page: page.because(reason),
+        checks_run: looks.checks_run,
+        checks_unknown: looks.checks_unknown,
+        observed_at: looks.observed_at,
+    }))
+}
+
+/// What the list rests on.
+#[derive(Default)]
+struct Looks {
+    checks_run: usize,
+    checks_unknown: usize,
+    observed_at: Option<Timestamp>,
+}
+
+impl Looks {
+    async fn read(db: &mut SqliteConnection, host: Option<&HostId>) -> Result<Looks, ApiError> {
+        let hosts = match host {
+            Some(host) => vec![host.clone()],
+            None => store::hosts_in_service(db).await?,
+        };
+        let said = store::fleet_freshness(db, host.is_some().then_some(hosts.as_slice())).await?;
+        let mut looks = Looks::default();
+        for look in hosts.iter().filter_map(|host| said.get(host)).flatten() {
+            for practice in look.tally.practices.values() {
+                looks.checks_run += (practice.runs - practice.unknown) as usize;
+                looks.checks_unknown += practice.unknown as usize;
+            }
+            looks.observed_at = looks.observed_at.into_iter().chain([look.observed_at]).min();
+        }
+        Ok(looks)
+    }
+}
+
+type Order = (FindingOrder, bool);
+
+/// The page as the database sorts it.
+async fn in_order(
+    db: &mut SqliteConnection,
+    filter: &FindingFilter,
+    order: Order,
+    page: &PageParams,
+) -> Result<Page<FindingView>, ApiError> {
+    let (offset, limit) = (page.offset()?, page.limit());
+    let (rows, total) = store::findings(db, filter, order, (limit, offset)).await?;
+    let next_cursor = ((offset + limit) < total as usize).then(|| (offset + limit).to_string());
+    Ok(Page { items: rows.into_iter().map(FindingView::new).collect(), total, next_cursor, reason: None })
+}
+
+/// Words are looked for in what people read; the database only knows whose text may hold them.
+async fn with_words(
+    db: &mut SqliteConnection,
+    filter: &FindingFilter,
+    order: Order,
+    page: &PageParams,
+) -> Result<Page<FindingView>, ApiError> {
+    let (rows, _) = store::findings(db, filter, order, (SEARCHED_MAX, 0)).await?;
+    Page::of(rows.into_iter().filter(|row| says(row, page)).map(FindingView::new).collect(), page)
+}
+
+fn says(row: &FindingRow, page: &PageParams) -> bool {
+    let f = &row.finding;
+    page.matches(&[&f.title, f.host.as_str(), &f.object, &f.evidence, &f.check])
 }
 
 /// One finding.
 #[utoipa::path(get, path = "/api/v1/findings/{id}", tag = "frame", params(("id" = String, Path)),
     responses((status = 200, body = FindingView), (status = 404, body = ErrorBody)))]
 pub async fn show(
-    Inject(server): Inject<Server>,
+    State(server): State<Server>,
     _caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<FindingView>, ApiError> {
-    let hosts = fleet::snapshot(&server, None).await?;
-    let row = hosts.into_iter().flat_map(|h| h.findings).find(|row| row.finding.id == id);
+    let mut db = server.context.db.read().acquire().await?;
+    let row = store::finding(&mut db, &id).await?;
     row.map(|row| Json(FindingView::new(row))).ok_or_else(|| ApiError::not_found("this finding"))
 }
 
-fn wanted(row: &FindingRow, params: &FindingParams, page: &PageParams) -> bool {
-    let f = &row.finding;
-    params.practice.as_ref().is_none_or(|p| *p == f.practice)
-        && params.check.as_ref().is_none_or(|c| *c == f.check)
-        && params.severity.is_none_or(|s| s == f.severity)
-        && params.state.is_none_or(|s| s == f.state)
-        && page.matches(&[&f.title, f.host.as_str(), &f.object, &f.evidence, &f.check])
-}
-
-fn sort(rows: &mut [FindingView], by: Option<&str>) -> Result<(), ApiError> {
-    let (column, descending) = match by {
-        None => ("severity", true),
-        Some(text) => text.strip_prefix('-').map_or((text, false), |column| (column, true)),
-    };
-    // ties keep one order, so that pages do not repeat or lose rows
-    rows.sort_by(|a, b| {
-        (&a.finding.check, &a.finding.host, &a.finding.object).cmp(&(
-            &b.finding.check,
-            &b.finding.host,
-            &b.finding.object,
-        ))
-    });
-    let by: fn(&FindingView, &FindingView) -> Ordering = match column {
-        "severity" => |a, b| a.finding.severity.cmp(&b.finding.severity),
-        "host" => |a, b| a.finding.host.cmp(&b.finding.host),
-        "check" => |a, b| a.finding.check.cmp(&b.finding.check),
-        "first_seen" => |a, b| a.first_seen.cmp(&b.first_seen),
-        "last_seen" => |a, b| a.last_seen.cmp(&b.last_seen),
+fn order(by: Option<&str>) -> Result<Order, ApiError> {
+    let Some(text) = by else { return Ok((FindingOrder::Severity, true)) };
+    let (column, descending) = text.strip_prefix('-').map_or((text, false), |column| (column, true));
+    let column = match column {
+        "severity" => FindingOrder::Severity,
+        "host" => FindingOrder::Host,
+        "check" => FindingOrder::Check,
+        "first_seen" => FindingOrder::FirstSeen,
+        "last_seen" => FindingOrder::LastSeen,
         other => {
             return Err(ApiError::invalid(format!("`sort`: there is no column `{other}`"))
                 .hint("use severity, host, check, first_seen or last_seen, with - before it for descending"));
         }
     };
-    rows.sort_by(|a, b| if descending { by(b, a) } else { by(a, b) });
-    Ok(())
+    Ok((column, descending))
 }

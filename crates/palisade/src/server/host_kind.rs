@@ -7,6 +7,7 @@
 use axum::http::StatusCode;
 use palisade_core::{
     Effect, EffectKind, HostId, HostIdError, HostKind, Profile, Severity, Standing, Tags, Timestamp, VerdictWord,
+    region_rule,
 };
 use palisade_guard::api::{ApiError, Role};
 use palisade_guard::contract::BoxFuture;
@@ -19,7 +20,6 @@ use sqlx::SqliteConnection;
 use std::net::IpAddr;
 use utoipa::ToSchema;
 
-const REGION_CHARS_MAX: usize = 63;
 /// RFC 1035, 2.3.4.
 const DNS_NAME_CHARS_MAX: usize = 253;
 const DNS_LABEL_CHARS_MAX: usize = 63;
@@ -86,7 +86,7 @@ impl Kind for HostResource {
     fn normalise(&self, name: &str, spec: &Value) -> Result<(String, Value), ApiError> {
         let id: HostId = name.parse().map_err(|e: HostIdError| ApiError::invalid(e).at("name"))?;
         let spec: HostSpec = kind::spec_of(spec)?;
-        spec.region.as_deref().map_or(Ok(()), region_checked)?;
+        spec.region.as_deref().map_or(Ok(()), region_rule).map_err(|why| ApiError::invalid(why).at("spec.region"))?;
         let spec = match spec.kind {
             HostKind::Agent => of_agent(spec)?,
             HostKind::Agentless => without_agent(spec)?,
@@ -160,19 +160,6 @@ fn without_agent(spec: HostSpec) -> Result<HostSpec, ApiError> {
     };
     let address = address_checked(address).map_err(|why| ApiError::invalid(why).at("spec.address"))?;
     Ok(HostSpec { address: Some(address), ..spec })
-}
-
-fn region_checked(region: &str) -> Result<(), ApiError> {
-    let ok = !region.is_empty()
-        && region.trim() == region
-        && region.chars().count() <= REGION_CHARS_MAX
-        && palisade_guard::cli::printable(region) == region;
-    if ok {
-        return Ok(());
-    }
-    let why =
-        format!("a region is 1 to {REGION_CHARS_MAX} characters without control characters or blanks at its ends");
-    Err(ApiError::invalid(why).at("spec.region"))
 }
 
 /// The address in normal form. What the server itself is reached at by nobody else (loopback,

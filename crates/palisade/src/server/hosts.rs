@@ -1,56 +1,25 @@
 //! Hosts: the list, and one with its guards and practices.
 
+mod change;
+mod filter;
+mod view;
+
+pub use change::{__path_change, __path_retire, __path_revoke, change, retire, revoke};
+pub use view::HostView;
+
 use super::Server;
 use super::fleet::{self, HostSnapshot};
 use crate::guards;
 use axum::Json;
 use axum::extract::{Path, Query, State as Inject};
-use palisade_core::{Finding, Generation, HostId, PracticeState, State, Timestamp, VerdictWord};
-use palisade_guard::api::{ApiError, Caller, Can, ErrorBody, Page, PageParams, Role};
+use filter::{HostListParams, Wanted};
+use palisade_core::{Generation, HostId, PracticeState, State, Timestamp};
+use palisade_guard::api::{ApiError, Caller, ErrorBody, Page, PageParams};
 use palisade_guard::store::{self, Freshness};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use sqlx::SqliteConnection;
 use utoipa::{IntoParams, ToSchema};
-
-/// How a host was last heard of, and since when that is so.
-#[derive(Serialize, ToSchema)]
-pub struct Verdict {
-    word: VerdictWord,
-    #[schema(value_type = String, format = DateTime)]
-    since: Timestamp,
-}
-
-/// A host in a list.
-#[derive(Serialize, ToSchema)]
-pub struct HostView {
-    name: HostId,
-    state: State,
-    verdict: Verdict,
-    os: String,
-    kernel: String,
-    uptime_s: Option<i64>,
-    addresses: Vec<String>,
-    agent_version: String,
-    tags: Vec<String>,
-    worst: Option<Finding>,
-    findings_open: usize,
-    /// Busy share of the processors, 0 to 1.
-    cpu: Option<f64>,
-    /// Used share of the memory, 0 to 1.
-    memory: Option<f64>,
-    /// Used share of the fullest file system, 0 to 1.
-    disk: Option<f64>,
-    /// Pending updates.
-    updates: Option<u64>,
-    /// The words of its permit file: what the server may order.
-    permit: Vec<String>,
-    #[schema(value_type = String, format = DateTime)]
-    observed_at: Timestamp,
-    #[schema(value_type = String, format = DateTime)]
-    fresh_until: Timestamp,
-    generation: Generation,
-    can: BTreeMap<String, Can>,
-}
+use view::views;
 
 /// One guard on one host.
 #[derive(Serialize, ToSchema)]
@@ -77,21 +46,35 @@ pub struct HostDetail {
     practices: Vec<PracticeState>,
 }
 
-/// All hosts.
-#[utoipa::path(get, path = "/api/v1/hosts", tag = "frame", params(PageParams), responses((status = 200, body = Page<HostView>)))]
+/// Hosts. Without `standing` all that were not retired.
+#[utoipa::path(get, path = "/api/v1/hosts", tag = "frame", params(HostListParams), responses((status = 200, body = Page<HostView>)))]
 pub async fn list(
     Inject(server): Inject<Server>,
     caller: Caller,
-    Query(page): Query<PageParams>,
+    Query(pairs): Query<Vec<(String, String)>>,
 ) -> Result<Json<Page<HostView>>, ApiError> {
-    let all = fleet::snapshot(&server, None).await?;
-    let mut views = Vec::new();
-    for host in &all {
-        if page.matches(&[host.row.id.as_str(), &host.row.facts.os]) {
-            views.push(view(&server, host, &caller).await?);
-        }
-    }
-    Ok(Json(Page::of(views, &page)?.because("no host has joined yet, or none matches the filter")))
+    let wanted = Wanted::read(&pairs)?;
+    let mut db = server.context.db.read().acquire().await?;
+    let mut rows = store::hosts(&mut db).await?;
+    rows.retain(|row| wanted.lets_in(row));
+    // only a column that is made of what the guards said needs more than the page
+    let (page, shown) = if wanted.sort.needs_snapshots() {
+        let mut all = fleet::of(&server, &mut db, rows).await?;
+        wanted.sort.snapshots(&mut all);
+        cut(Page::of(all, &wanted.page)?)
+    } else {
+        wanted.sort.rows(&mut rows);
+        let (page, rows) = cut(Page::of(rows, &wanted.page)?);
+        (page, fleet::of(&server, &mut db, rows).await?)
+    };
+    let items = views(&server, &mut db, &shown, &caller).await?;
+    Ok(Json(Page { items, ..page }.because("no host has joined yet, or none matches the filter")))
+}
+
+/// A page apart from its rows.
+fn cut<T, V>(page: Page<T>) -> (Page<V>, Vec<T>) {
+    let Page { items, total, next_cursor, reason } = page;
+    (Page { items: Vec::new(), total, next_cursor, reason }, items)
 }
 
 /// One host with its guards and practices.
@@ -102,13 +85,16 @@ pub async fn show(
     caller: Caller,
     Path(host): Path<HostId>,
 ) -> Result<Json<HostDetail>, ApiError> {
-    let snapshot = find(&server, &host).await?;
+    let mut db = server.context.db.read().acquire().await?;
+    let snapshot = find(&server, &mut db, &host).await?;
     let mut guards = Vec::new();
     for (word, will) in guards::WORDS {
-        guards.push(guard_view(&server, &snapshot, word, will).await?);
+        let generation = store::generation(&mut db, &host, word).await?;
+        guards.push(guard_view(&server, &snapshot, generation, word, will));
     }
-    let practices = snapshot.practices.clone();
-    Ok(Json(HostDetail { host: view(&server, &snapshot, &caller).await?, guards, practices }))
+    let practices = snapshot.practices();
+    let host = view::one(&server, &mut db, snapshot, &caller).await?;
+    Ok(Json(HostDetail { host, guards, practices }))
 }
 
 /// Which host's practices.
@@ -128,81 +114,41 @@ pub async fn practices(
     Query(params): Query<PracticeParams>,
 ) -> Result<Json<Page<super::overview::PracticeView>>, ApiError> {
     let hosts = match &params.host {
-        Some(id) => vec![find(&server, id).await?],
-        None => fleet::snapshot(&server, None).await?,
+        Some(id) => {
+            let mut db = server.context.db.read().acquire().await?;
+            vec![find(&server, &mut db, id).await?]
+        }
+        None => fleet::snapshot(&server).await?,
     };
     let page = PageParams { limit: Some(1000), ..PageParams::default() };
     Ok(Json(Page::of(super::overview::practices(&server, &hosts), &page)?))
 }
 
 /// The host, or an error that names the nearest ones.
-pub async fn find(server: &Server, id: &HostId) -> Result<HostSnapshot, ApiError> {
-    if let Some(host) = fleet::snapshot(server, Some(id)).await?.pop() {
-        return Ok(host);
+async fn find(server: &Server, db: &mut SqliteConnection, id: &HostId) -> Result<HostSnapshot, ApiError> {
+    let row = row(db, id).await?;
+    let found = fleet::of(server, db, vec![row]).await?.pop();
+    found.ok_or_else(|| ApiError::not_found(format!("a host `{id}`")))
+}
+
+/// What is stored of the host, or an error that names the nearest ones.
+pub async fn row(db: &mut SqliteConnection, id: &HostId) -> Result<store::HostRow, ApiError> {
+    if let Some(row) = store::host(db, id).await? {
+        return Ok(row);
     }
-    let mut db = server.context.db.read().acquire().await?;
-    let mut names: Vec<_> = store::hosts(&mut db).await?.into_iter().map(|row| row.id).collect();
-    names.sort_by(|a, b| {
-        strsim::jaro_winkler(b.as_str(), id.as_str()).total_cmp(&strsim::jaro_winkler(a.as_str(), id.as_str()))
-    });
+    let mut names: Vec<_> = store::hosts(db).await?.into_iter().map(|row| row.id).collect();
+    let likeness = |name: &HostId| strsim::jaro_winkler(name.as_str(), id.as_str());
+    names.sort_by(|a, b| likeness(b).total_cmp(&likeness(a)));
     let nearest: Vec<_> = names.iter().take(3).map(ToString::to_string).collect();
-    let hint = if nearest.is_empty() {
-        "no host has joined yet".to_owned()
-    } else {
-        format!("the nearest names are {}", nearest.join(", "))
+    let hint = match nearest.as_slice() {
+        [] => "no host has joined yet".to_owned(),
+        nearest => format!("the nearest names are {}", nearest.join(", ")),
     };
     Err(ApiError::not_found(format!("a host `{id}`")).hint(hint))
 }
 
-async fn view(server: &Server, host: &HostSnapshot, caller: &Caller) -> Result<HostView, ApiError> {
-    let (observed_at, fresh_until) = host.observed();
-    let mut db = server.context.db.read().acquire().await?;
-    let mut generation = Generation::default();
-    for guard in server.guards.iter().filter(|g| g.keeper.is_some()) {
-        generation = generation.max(store::generation(&mut db, &host.row.id, guard.word).await?);
-    }
-    let ban = match caller.can(Role::Operator) {
-        Can::Yes(_) if !host.row.facts.permit.iter().any(|w| w == "ban") => {
-            Can::No("this host's permit file does not hold `ban`".to_owned())
-        }
-        other => other,
-    };
-    let uptime = host.row.facts.booted_at.map(|at| server.context.now().duration_since(at).as_secs());
-    Ok(HostView {
-        name: host.row.id.clone(),
-        state: host.state(),
-        verdict: Verdict { word: host.verdict, since: since(host) },
-        os: host.row.facts.os.clone(),
-        kernel: host.row.facts.kernel.clone(),
-        uptime_s: uptime.filter(|_| host.verdict == VerdictWord::Online),
-        addresses: host.row.facts.addresses.clone(),
-        agent_version: host.row.facts.agent_version.clone(),
-        tags: Vec::new(),
-        worst: host.open().map(|f| &f.finding).max_by_key(|f| f.severity).cloned(),
-        findings_open: host.open().count(),
-        cpu: host.figures.cpu,
-        memory: host.figures.memory,
-        disk: host.figures.disk,
-        updates: host.figures.updates,
-        permit: host.row.facts.permit.clone(),
-        observed_at,
-        fresh_until,
-        generation,
-        can: BTreeMap::from([("ban".to_owned(), ban)]),
-    })
-}
-
-fn since(host: &HostSnapshot) -> Timestamp {
-    match host.verdict {
-        VerdictWord::Online => host.row.joined_at,
-        _ => host.row.seen_at,
-    }
-}
-
-async fn guard_view(server: &Server, host: &HostSnapshot, word: &str, will: &str) -> Result<GuardView, ApiError> {
+fn guard_view(server: &Server, host: &HostSnapshot, generation: Generation, word: &str, will: &str) -> GuardView {
     let seen = host.freshness.iter().find(|f| f.guard == word);
-    let mut db = server.context.db.read().acquire().await?;
-    let generation = store::generation(&mut db, &host.row.id, word).await?;
     let built = server.guard(word).is_some();
     let (state, reason) = match seen {
         _ if !built => (State::Unprotected, format!("not built yet: {will}")),
@@ -210,7 +156,7 @@ async fn guard_view(server: &Server, host: &HostSnapshot, word: &str, will: &str
         Some(Freshness { error: Some(error), .. }) => (State::Unknown, format!("could not observe: {error}")),
         Some(_) => judged(host, word),
     };
-    Ok(GuardView {
+    GuardView {
         guard: word.to_owned(),
         built,
         state,
@@ -219,12 +165,13 @@ async fn guard_view(server: &Server, host: &HostSnapshot, word: &str, will: &str
         fresh_until: seen.map(|f| f.fresh_until),
         generation,
         error: seen.and_then(|f| f.error.clone()),
-    })
+    }
 }
 
 /// The worst practice that the guard serves, and why it stands so.
 fn judged(host: &HostSnapshot, word: &str) -> (State, String) {
-    let served = host.practices.iter().filter(|p| p.guard == word && p.state != State::Unprotected);
+    let practices = host.practices();
+    let served = practices.iter().filter(|p| p.guard == word && p.state != State::Unprotected);
     served
         .max_by_key(|p| p.state.badness())
         .map_or((State::Unknown, "no check ran".to_owned()), |p| (p.state, format!("{}: {}", p.title, p.reason)))

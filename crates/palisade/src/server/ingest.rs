@@ -82,6 +82,9 @@ async fn store_batch(server: &Server, batch: Vec<Waiting>) {
                 for report in waiting.up.reports.iter().filter(|_| taken) {
                     plans::take_decisions(server, report).await;
                 }
+                if let Some(at) = waiting.up.operator_at {
+                    plans::operator_seen(server, &waiting.up.host, at);
+                }
             }
             if !topics.is_empty() {
                 server.context.publish(&topics.iter().map(String::as_str).collect::<Vec<_>>());

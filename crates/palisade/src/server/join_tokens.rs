@@ -7,7 +7,7 @@ use crate::link::join::{JoinToken, ServerUrl};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use palisade_core::{Profile, Span, Tags, Timestamp};
+use palisade_core::{Profile, Span, Tags, Timestamp, region_rule};
 use palisade_guard::api::{Admin, ApiError, Body, Can, ErrorBody, Operator, Page, PageParams, Role};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -22,7 +22,6 @@ const LONGEST_S: u64 = 30 * 86_400;
 const USES_MAX: u32 = 10_000;
 /// Tokens that are stored at the same time.
 const TOKENS_MAX: usize = 1_000;
-const REGION_CHARS_MAX: usize = 64;
 /// Hosts that are listed with a token, newest first.
 const JOINED_MAX: usize = 100;
 
@@ -166,7 +165,7 @@ fn checked(params: JoinTokenParams, by: &str, now: Timestamp) -> Result<JoinToke
         );
     }
     if let Some(region) = &params.region {
-        region_rule(region)?;
+        region_rule(region).map_err(|why| ApiError::invalid(format!("`region`: {why}")))?;
     }
     Ok(JoinTokenRow {
         id: new_id(),
@@ -178,16 +177,6 @@ fn checked(params: JoinTokenParams, by: &str, now: Timestamp) -> Result<JoinToke
         created_at: now,
         expires_at: now + jiff::SignedDuration::from_secs(seconds as i64),
     })
-}
-
-fn region_rule(region: &str) -> Result<(), ApiError> {
-    let long = region.is_empty() || region.chars().count() > REGION_CHARS_MAX;
-    if long || region.trim() != region || region.chars().any(char::is_control) {
-        return Err(ApiError::invalid(
-            "`region` must be 1 to 64 characters, without control characters or blanks around",
-        ));
-    }
-    Ok(())
 }
 
 /// An id that is never given again, so that an old event means one token only.

@@ -241,7 +241,7 @@ impl Stream {
     }
 
     async fn send(&self, hello: &Hello) -> Result<(), GuardError> {
-        let mut changed = self.server.context.specs();
+        let mut changed = self.server.context.specs_of(&self.host);
         let mut carried = Carried::from_hello(hello);
         loop {
             changed.mark_unchanged();

@@ -9,6 +9,8 @@ pub mod ca;
 mod cloud_init;
 mod findings;
 mod fleet;
+#[cfg(test)]
+mod fleet_tests;
 mod host_kind;
 mod hosts;
 mod ingest;
@@ -73,6 +75,8 @@ pub struct Server {
     pub connections: tokio::sync::watch::Sender<u64>,
     /// Where it listens, once it does.
     pub address: Arc<std::sync::OnceLock<std::net::SocketAddr>>,
+    /// When an operator last reached each host.
+    pub operators: Arc<plans::Operators>,
     /// Names and addresses by which it is reached, as configured.
     pub names: Arc<[String]>,
     /// The running program, which hosts that join download.
@@ -130,6 +134,7 @@ pub async fn open(dir: &Path, config: &Config, authority: ca::Authority) -> Resu
     let db = Database::open(&path).await.with_context(|| format!("opening `{}`", path.display()))?;
     db.migrate("frame", store::MIGRATIONS).await.context("updating the frame's tables")?;
     db.migrate("server", access_store::MIGRATIONS).await.context("updating the server's tables")?;
+    split(&db).await.context("bringing stored plans and findings up to date")?;
     let guards = guards::all();
     for guard in &guards {
         if let Some(serve) = &guard.server {
@@ -142,6 +147,7 @@ pub async fn open(dir: &Path, config: &Config, authority: ca::Authority) -> Resu
     let (ingest, queue) = ingest::Ingest::new();
     let server = Server {
         address: Arc::default(),
+        operators: Arc::default(),
         started_at: context.now(),
         connections: tokio::sync::watch::channel(0).0,
         access: Arc::new(access::Access::default()),
@@ -161,6 +167,16 @@ pub async fn open(dir: &Path, config: &Config, authority: ca::Authority) -> Resu
     };
     tokio::spawn(ingest::run(server.clone(), queue));
     Ok(server)
+}
+
+/// Brings rows of an older version into the form that this one reads, all or none.
+async fn split(db: &Database) -> Result<(), palisade_guard::GuardError> {
+    let mut tx = db.begin().await?;
+    store::plans_split(&mut tx).await?;
+    store::findings_backfill(&mut tx).await?;
+    store::tallies_backfill(&mut tx).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 /// What no change may cut: the address that the server listens on and the configured ones.

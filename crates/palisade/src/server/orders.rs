@@ -4,7 +4,7 @@ use super::{Server, hosts, tokens};
 use axum::Json;
 use axum::extract::{Path, State as Inject};
 use axum::http::StatusCode;
-use palisade_core::{HostId, Job, JobState, Order, OrderKind};
+use palisade_core::{HostId, Job, JobState, Order, OrderKind, Standing};
 use palisade_guard::api::{ApiError, Body, Caller, ErrorBody, Operator, Page, PageParams};
 use palisade_guard::store;
 use serde::Deserialize;
@@ -42,15 +42,19 @@ pub async fn show(
 
 /// Orders a one-off act.
 #[utoipa::path(post, path = "/api/v1/orders", tag = "frame", request_body = OrderParams,
-    responses((status = 201, body = Order), (status = 404, body = ErrorBody)))]
+    responses((status = 201, body = Order), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)))]
 pub async fn create(
     Inject(server): Inject<Server>,
     Operator(caller): Operator,
     Body(params): Body<OrderParams>,
 ) -> Result<(StatusCode, Json<Order>), ApiError> {
-    let host = hosts::find(&server, &params.host).await?.row.id;
     let now = server.context.now();
     let mut tx = server.begin().await?;
+    let host = hosts::row(&mut tx, &params.host).await?;
+    if host.standing != Standing::Active {
+        return Err(ApiError::conflict(format!("host `{}` is {}", host.id, host.standing.as_str())));
+    }
+    let host = host.id;
     let id = store::order_id(&mut tx).await?;
     let job = Job { order: id.clone(), state: JobState::Waiting, done: 0, total: 0, message: None };
     let by = caller.name.clone();
@@ -60,7 +64,7 @@ pub async fn create(
     server.context.record(&mut tx, &tokens::event(now, "frame.order.create", &caller, &order.id, message)).await?;
     tx.commit().await?;
     server.context.publish(&["orders", "journal"]);
-    server.context.wake_agents();
+    server.context.wake_agents_of(std::slice::from_ref(&order.host));
     Ok((StatusCode::CREATED, Json(order)))
 }
 
@@ -85,6 +89,6 @@ pub async fn cancel(
     server.context.record(&mut tx, &event).await?;
     tx.commit().await?;
     server.context.publish(&["orders", "journal"]);
-    server.context.wake_agents();
+    server.context.wake_agents_of(std::slice::from_ref(&order.host));
     Ok(Json(order))
 }

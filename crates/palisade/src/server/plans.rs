@@ -1,58 +1,31 @@
-//! Plans: what is being changed, by whom, and whether it can still be undone.
+//! Plans: what is being changed, by whom, how far the hosts are, and whether it can still be undone.
 
+mod decide;
+mod operators;
+mod view;
+
+pub use decide::{settle, take_decisions, undo};
+pub use operators::{Operators, operator_seen};
+pub use view::PlanView;
+
+use view::Proof;
+
+use super::Server;
 use super::access::ConnectedAt;
-use super::{Server, tokens};
 use axum::extract::{Path, Query, State as Inject};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use palisade_core::{Plan, PlanState, Report};
-use palisade_guard::api::{ApiError, Body, Caller, Can, ErrorBody, Operator, Page, PageParams, Role};
-use palisade_guard::db::Write;
-use palisade_guard::store;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use palisade_core::PlanState;
+use palisade_guard::api::{ApiError, Body, Caller, ErrorBody, Operator, Page, PageParams};
+use palisade_guard::store::{self, PlanHostRow, PlanRow};
+use serde::Deserialize;
+use sqlx::SqliteConnection;
 use utoipa::{IntoParams, ToSchema};
 
-/// A plan, and what can be done with it.
-#[derive(Serialize, ToSchema)]
-pub struct PlanView {
-    #[serde(flatten)]
-    plan: Plan,
-    /// Only for a plan on probation.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    proof: Option<Proof>,
-    can: BTreeMap<String, Can>,
-}
-
-/// What shows that a change has cut nobody off.
-#[derive(Serialize, ToSchema)]
-pub struct Proof {
-    /// Every agent has connected to the server after the change. Its report is the proof, since an
-    /// agent makes a new connection for each.
-    agent_reconnected: bool,
-    /// The connection of this request was made after the change. The host that is changed is the
-    /// one that the server runs on, so this is the path to it.
-    operator_path: bool,
-}
-
-impl Proof {
-    fn of(plan: &Plan, connected_at: ConnectedAt) -> Proof {
-        let reported = |host: &palisade_core::HostId| plan.reports.iter().find(|r| r.host == *host);
-        Proof {
-            agent_reconnected: plan.hosts.iter().all(|h| reported(h).is_some()),
-            operator_path: plan.hosts.iter().all(|h| reported(h).is_some_and(|r| connected_at.0 > r.at)),
-        }
-    }
-
-    /// What is missing, if anything.
-    fn missing(&self) -> Option<&'static str> {
-        match (self.agent_reconnected, self.operator_path) {
-            (false, _) => Some("not every agent has connected anew since the change"),
-            (_, false) => Some("your own path has not been tried since the change"),
-            (true, true) => None,
-        }
-    }
-}
+/// In a list, plans over more hosts come without their `hosts_state`; `progress` is always there.
+const LISTED_HOSTS_MAX: u64 = 50;
+/// Hosts of one plan that are shown.
+const HOSTS_SHOWN_MAX: usize = 10_000;
 
 /// Which plans.
 #[derive(Deserialize, IntoParams)]
@@ -74,26 +47,6 @@ pub struct ConfirmParams {
     waiver: Option<String>,
 }
 
-fn view(plan: Plan, caller: &Caller, connected_at: ConnectedAt) -> PlanView {
-    let proof = (plan.state == PlanState::Probation).then(|| Proof::of(&plan, connected_at));
-    let unproven = proof.as_ref().and_then(Proof::missing);
-    let undoable =
-        matches!(plan.state, PlanState::Applying | PlanState::Applied | PlanState::Probation | PlanState::Kept);
-    let role = |possible: bool, why: &str| match caller.can(Role::Operator) {
-        Can::Yes(_) if !possible => Can::No(why.to_owned()),
-        other => other,
-    };
-    let can = BTreeMap::from([
-        (
-            "confirm".to_owned(),
-            role(proof.is_some() && unproven.is_none(), unproven.unwrap_or("it is not on probation")),
-        ),
-        ("confirm_waived".to_owned(), role(proof.is_some(), "it is not on probation")),
-        ("rollback".to_owned(), role(undoable, "it is not in force")),
-    ]);
-    PlanView { plan, proof, can }
-}
-
 /// Plans, newest first.
 #[utoipa::path(get, path = "/api/v1/plans", tag = "frame", params(PlanParams), responses((status = 200, body = Page<PlanView>)))]
 pub async fn list(
@@ -102,12 +55,21 @@ pub async fn list(
     Extension(connected_at): Extension<ConnectedAt>,
     Query(params): Query<PlanParams>,
 ) -> Result<Json<Page<PlanView>>, ApiError> {
-    let mut db = server.context.db.read().acquire().await?;
-    let plans = store::plans(&mut db, false).await?.into_iter();
-    let views =
-        plans.filter(|p| params.state.is_none_or(|s| s == p.state)).map(|p| view(p, &caller, connected_at)).collect();
     let page = PageParams { limit: params.limit, cursor: params.cursor, ..PageParams::default() };
-    Ok(Json(Page::of(views, &page)?.because("nothing was changed through Palisade yet")))
+    let (limit, offset) = (page.limit(), page.offset()?);
+    let mut db = server.context.db.read().acquire().await?;
+    let (rows, total) = store::plans(&mut db, params.state, limit, offset).await?;
+    let with_hosts = |row: &&PlanRow| row.progress.hosts <= LISTED_HOSTS_MAX || row.plan.state == PlanState::Probation;
+    let ids: Vec<String> = rows.iter().filter(with_hosts).map(|row| row.plan.id.clone()).collect();
+    let mut hosts = store::plan_hosts(&mut db, &ids, HOSTS_SHOWN_MAX * 10).await?;
+    let view = |row: PlanRow| {
+        let own = hosts.extract_if(.., |host| host.plan == row.plan.id).collect();
+        PlanView::new(&server, row, own, &caller, connected_at)
+    };
+    let items = rows.into_iter().map(view).collect();
+    let next_cursor = ((offset + limit) < total as usize).then(|| (offset + limit).to_string());
+    let page = Page { items, total, next_cursor, reason: None };
+    Ok(Json(page.because("nothing was changed through Palisade yet")))
 }
 
 /// One plan.
@@ -119,9 +81,7 @@ pub async fn show(
     Extension(connected_at): Extension<ConnectedAt>,
     Path(id): Path<String>,
 ) -> Result<Json<PlanView>, ApiError> {
-    let mut db = server.context.db.read().acquire().await?;
-    let plan = store::plan(&mut db, &id).await?.ok_or_else(|| ApiError::not_found(format!("a plan `{id}`")))?;
-    Ok(Json(view(plan, &caller, connected_at)))
+    shown(&server, &id, &caller, connected_at).await
 }
 
 /// Keeps a plan that is on probation.
@@ -135,9 +95,10 @@ pub async fn confirm(
     Body(params): Body<ConfirmParams>,
 ) -> Result<Json<PlanView>, ApiError> {
     let mut db = server.context.db.read().acquire().await?;
-    let plan = store::plan(&mut db, &id).await?.ok_or_else(|| ApiError::not_found(format!("a plan `{id}`")))?;
+    let (row, hosts) = one(&mut db, &id).await?;
     drop(db);
-    let unproven = Proof::of(&plan, connected_at).missing().filter(|_| plan.state == PlanState::Probation);
+    let proof = Proof::of(&server, &hosts, connected_at);
+    let unproven = proof.missing().filter(|_| row.plan.state == PlanState::Probation);
     if let Some(missing) = unproven.filter(|_| params.waiver.is_none()) {
         let message = format!("plan `{id}` cannot be kept: {missing}");
         return Err(ApiError::new(StatusCode::CONFLICT, "path_unproven", message)
@@ -147,8 +108,8 @@ pub async fn confirm(
         Some(reason) if unproven.is_some() => format!("kept plan {id} without proof of the path: {reason}"),
         _ => format!("kept plan {id}"),
     };
-    let plan = keep(&server, &id, &caller, message).await?;
-    Ok(Json(view(plan, &caller, connected_at)))
+    decide::keep(&server, &id, &caller, message).await?;
+    shown(&server, &id, &caller, connected_at).await
 }
 
 /// Undoes a plan.
@@ -160,90 +121,25 @@ pub async fn rollback(
     Extension(connected_at): Extension<ConnectedAt>,
     Path(id): Path<String>,
 ) -> Result<Json<PlanView>, ApiError> {
-    let plan = undo(&server, &id, &caller, &format!("rolled back by {}", caller.name)).await?;
-    Ok(Json(view(plan, &caller, connected_at)))
+    undo(&server, &id, &caller, &format!("rolled back by {}", caller.name)).await?;
+    shown(&server, &id, &caller, connected_at).await
 }
 
-/// Undoes a plan for `reason`; also called when its probation ends.
-pub async fn undo(server: &Server, id: &str, caller: &Caller, reason: &str) -> Result<Plan, ApiError> {
-    let (mut tx, mut plan) = begin(server, id).await?;
-    if matches!(plan.state, PlanState::RolledBack | PlanState::Failed | PlanState::Preview) {
-        return Err(ApiError::conflict(format!("plan `{id}` is {}, not in force", word(plan.state))));
-    }
-    // what documents have made goes back to the versions before, whatever guard it belongs to
-    let was_applied = palisade_guard::resource::undo(&server.context, &server.kinds, caller, &mut tx, id).await?;
-    if let Some(serve) = server.guard(&plan.guard).and_then(|g| g.server.as_ref()).filter(|_| !was_applied) {
-        serve.rollback(&mut tx, &plan).await?;
-    }
-    (plan.state, plan.deadline) = (PlanState::RolledBack, None);
-    plan.reason = Some(reason.to_owned());
-    end(server, tx, plan, caller, "frame.plan.rollback", format!("plan {id} {reason}")).await
+/// A plan with its hosts.
+async fn one(db: &mut SqliteConnection, id: &str) -> Result<(PlanRow, Vec<PlanHostRow>), ApiError> {
+    let row = store::plan(db, id).await?.ok_or_else(|| ApiError::not_found(format!("a plan `{id}`")))?;
+    let hosts = store::plan_hosts(db, std::slice::from_ref(&row.plan.id), HOSTS_SHOWN_MAX).await?;
+    Ok((row, hosts))
 }
 
-/// Takes over what the operator of a host decided there while this server was away.
-pub async fn take_decisions(server: &Server, report: &Report) {
-    for (id, kept) in &report.decisions {
-        let caller = Caller { name: format!("operator on {}", report.host), role: Role::Admin, address: None };
-        let taken = if *kept {
-            keep(server, id, &caller, format!("plan {id} was kept on {}", report.host)).await
-        } else {
-            undo(server, id, &caller, &format!("was rolled back on {}", report.host)).await
-        };
-        // decided here already, or in an earlier report: nothing to take over
-        if let Err(error) = taken {
-            tracing::debug!(plan = id, error = error.message(), "a decision changes nothing");
-        }
-    }
-}
-
-/// Makes a plan on probation permanent.
-async fn keep(server: &Server, id: &str, caller: &Caller, message: String) -> Result<Plan, ApiError> {
-    let (mut tx, mut plan) = begin(server, id).await?;
-    if plan.state != PlanState::Probation {
-        return Err(ApiError::conflict(format!("plan `{id}` is {}, not on probation", word(plan.state))));
-    }
-    if let Some(serve) = server.guard(&plan.guard).and_then(|g| g.server.as_ref()) {
-        serve.keep(&mut tx, &plan).await?;
-    }
-    (plan.state, plan.deadline) = (PlanState::Kept, None);
-    end(server, tx, plan, caller, "frame.plan.confirm", message).await
-}
-
-async fn begin(server: &Server, id: &str) -> Result<(Write, Plan), ApiError> {
-    let mut tx = server.begin().await?;
-    let plan = store::plan(&mut tx, id).await?.ok_or_else(|| ApiError::not_found(format!("a plan `{id}`")))?;
-    Ok((tx, plan))
-}
-
-async fn end(
+/// A plan as it stands now.
+async fn shown(
     server: &Server,
-    mut tx: Write,
-    plan: Plan,
+    id: &str,
     caller: &Caller,
-    kind: &str,
-    message: String,
-) -> Result<Plan, ApiError> {
-    for host in &plan.hosts {
-        store::generation_raise(&mut tx, host, &plan.guard).await?;
-    }
-    store::plan_put(&mut tx, &plan).await?;
-    let event = tokens::event(server.context.now(), kind, caller, &plan.id, message);
-    server.context.record(&mut tx, &event).await?;
-    tx.commit().await?;
-    server.context.publish(&["plans", &plan.guard, "journal"]);
-    server.context.wake_agents();
-    Ok(plan)
-}
-
-/// The state as a word in a sentence.
-pub fn word(state: PlanState) -> &'static str {
-    match state {
-        PlanState::Preview => "a preview",
-        PlanState::Applying => "being applied",
-        PlanState::Applied => "applied",
-        PlanState::Probation => "on probation",
-        PlanState::Kept => "kept",
-        PlanState::RolledBack => "rolled back",
-        PlanState::Failed => "failed",
-    }
+    connected_at: ConnectedAt,
+) -> Result<Json<PlanView>, ApiError> {
+    let mut db = server.context.db.read().acquire().await?;
+    let (row, hosts) = one(&mut db, id).await?;
+    Ok(Json(PlanView::new(server, row, hosts, caller, connected_at)))
 }

@@ -139,14 +139,14 @@ async fn a_new_epoch_is_proven_and_every_spec_begins_again_in_it() {
     let fleet = Fleet::new().await;
     let (host, mut tx) = (host(), fleet.server.begin().await.unwrap());
     for _ in 0..3 {
-        store::generation_raise(&mut tx, &host, "firewall").await.unwrap();
+        store::generations_raise(&mut tx, std::slice::from_ref(&host), "firewall").await.unwrap();
     }
     assert_eq!(store::epoch(&mut tx).await.unwrap(), 1);
     let proof = fleet.server.authority.sign_epoch(2).unwrap();
     store::epoch_raise(&mut tx, &proof).await.unwrap();
     let generation = store::generation(&mut tx, &host, "firewall").await.unwrap();
     assert_eq!(generation.to_string(), "2.1");
-    let new = store::generation_raise(&mut tx, &"db-1".parse().unwrap(), "firewall").await.unwrap();
-    assert_eq!(new.to_string(), "2.1", "a host that had no spec before");
+    let new = store::generations_raise(&mut tx, &["db-1".parse().unwrap()], "firewall").await.unwrap();
+    assert_eq!(new[0].1.to_string(), "2.1", "a host that had no spec before");
     assert_eq!(store::epoch_proof(&mut tx).await.unwrap(), Some(proof));
 }

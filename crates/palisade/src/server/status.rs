@@ -4,8 +4,9 @@ use super::ca::standing::KeyView;
 use super::{Server, fleet};
 use axum::Json;
 use axum::extract::State;
-use palisade_core::{Timestamp, VerdictWord};
+use palisade_core::{Standing, Timestamp, VerdictWord};
 use palisade_guard::api::{ApiError, Caller};
+use palisade_guard::store;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -31,13 +32,15 @@ pub struct StatusView {
 /// Version, start, hosts, guards.
 #[utoipa::path(get, path = "/api/v1/status", tag = "frame", responses((status = 200, body = StatusView)))]
 pub async fn show(State(server): State<Server>, _caller: Caller) -> Result<Json<StatusView>, ApiError> {
-    let hosts = fleet::snapshot(&server, None).await?;
+    let mut db = server.context.db.read().acquire().await?;
+    let mut hosts = store::hosts(&mut db).await?;
+    hosts.retain(|host| host.standing != Standing::Retired);
     Ok(Json(StatusView {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: server.started_at,
         now: server.context.now(),
         hosts_total: hosts.len(),
-        hosts_online: hosts.iter().filter(|h| h.verdict == VerdictWord::Online).count(),
+        hosts_online: hosts.iter().filter(|h| fleet::verdict(h) == VerdictWord::Online).count(),
         guards: server.guards.iter().map(|g| g.word.to_owned()).collect(),
         listen: server.address.get().map(ToString::to_string),
         root_key: server.authority.root_key(),

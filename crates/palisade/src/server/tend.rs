@@ -1,17 +1,21 @@
 //! The server's periodic work: ends of probation, retention, and the guards' own.
 
 use super::{Server, access_store, join_store, plans, tokens, trust_store};
-use palisade_core::{HostId, Plan, PlanState};
+use palisade_core::Timestamp;
 use palisade_guard::GuardError;
 use palisade_guard::api::{Caller, Role};
 use palisade_guard::contract::chain;
-use palisade_guard::store;
+use palisade_guard::store::{self, PlanHostRow};
+use std::collections::HashSet;
 use std::time::Duration;
 
 const PROBATION_EVERY: Duration = Duration::from_secs(1);
 /// After a start, hosts first say what was decided on them while this server was away.
 const DECISIONS_ARRIVE_S: i64 = 60;
 const TEND_EVERY_TICKS: u64 = 60;
+const SETTLE_EVERY_TICKS: u64 = 5;
+/// Hosts of overdue plans that are looked at after a start.
+const HOSTS_MAX: usize = 100_000;
 
 /// Runs until aborted.
 pub async fn run(server: Server) {
@@ -19,6 +23,11 @@ pub async fn run(server: Server) {
     loop {
         if let Err(error) = end_probations(&server).await {
             tracing::warn!(error = chain(&error), "ending probations");
+        }
+        if ticks.is_multiple_of(SETTLE_EVERY_TICKS)
+            && let Err(error) = plans::settle(&server).await
+        {
+            tracing::warn!(error = chain(&error), "settling plans that wait for silent hosts");
         }
         if ticks.is_multiple_of(TEND_EVERY_TICKS) {
             tend(&server).await;
@@ -31,24 +40,28 @@ pub async fn run(server: Server) {
 /// Rolls back what was not kept in time. The hosts have done so already, by their kernel's timer.
 async fn end_probations(server: &Server) -> Result<(), GuardError> {
     let now = server.context.now();
-    let open = {
-        let mut db = server.context.db.read().acquire().await?;
-        store::plans(&mut db, true).await?
-    };
-    let waited = now.duration_since(server.started_at).as_secs() >= DECISIONS_ARRIVE_S;
-    let heard = |id: &HostId| server.presence.heard_at(id).is_some();
-    let ended = |p: &&Plan| {
-        matches!(p.state, PlanState::Probation | PlanState::Applying)
-            && p.deadline.is_some_and(|at| at <= now)
-            && (waited || p.hosts.iter().all(heard))
-    };
-    for plan in open.iter().filter(ended) {
+    for id in overdue(server, now).await? {
         let nobody = Caller { name: "server".to_owned(), role: Role::Admin, address: None };
-        if let Err(error) = plans::undo(server, &plan.id, &nobody, "rolled back: nobody kept it in time").await {
-            tracing::warn!(plan = plan.id, error = error.message(), "could not roll back");
+        if let Err(error) = plans::undo(server, &id, &nobody, "rolled back: nobody kept it in time").await {
+            tracing::warn!(plan = id, error = error.message(), "could not roll back");
         }
     }
     Ok(())
+}
+
+/// The plans whose probation is over. Soon after a start only those whose hosts have all been heard
+/// of since: they may have decided while this server was away.
+async fn overdue(server: &Server, now: Timestamp) -> Result<Vec<String>, GuardError> {
+    let mut db = server.context.db.read().acquire().await?;
+    let mut ids = store::plans_overdue(&mut db, now).await?;
+    if ids.is_empty() || now.duration_since(server.started_at).as_secs() >= DECISIONS_ARRIVE_S {
+        return Ok(ids);
+    }
+    let unheard = |row: &PlanHostRow| server.presence.heard_at(&row.host).is_none();
+    let hosts = store::plan_hosts(&mut db, &ids, HOSTS_MAX).await?;
+    let waiting: HashSet<String> = hosts.into_iter().filter(unheard).map(|row| row.plan).collect();
+    ids.retain(|id| !waiting.contains(id));
+    Ok(ids)
 }
 
 async fn tend(server: &Server) {
@@ -56,6 +69,7 @@ async fn tend(server: &Server) {
     let own = async {
         let mut tx = server.begin().await?;
         access_store::expired_delete(&mut tx, now).await?;
+        store::plans_expire(&mut tx).await?;
         join_store::join_tokens_tend(&mut tx, now).await?;
         store::resource_tend(&mut tx, now).await?;
         trust_store::certificates_ended_delete(&mut tx, now).await?;

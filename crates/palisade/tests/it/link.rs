@@ -24,7 +24,8 @@ fn scene() -> Option<(Fleet, Member)> {
 }
 
 fn hello(name: &str) -> Value {
-    let facts = json!({ "os": "", "kernel": "", "booted_at": null, "addresses": [], "agent_version": "", "permit": [] });
+    let facts =
+        json!({ "os": "", "kernel": "", "booted_at": null, "addresses": [], "agent_version": "", "permit": [] });
     json!({ "host": name, "facts": facts })
 }
 

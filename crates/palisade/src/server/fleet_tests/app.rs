@@ -1,0 +1,133 @@
+//! A server in a test: its own router on a real database file, with a clock that the test turns.
+
+use crate::config::{Config, ConfigArgs, RunArgs};
+use crate::server::access::ConnectedAt;
+use crate::server::ca::Authority;
+use crate::server::{Origin, Server, api, open};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::{Request, StatusCode};
+use http_body_util::BodyExt;
+use palisade_core::{Clock, HostId, Timestamp};
+use palisade_guard::db::Write;
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+use tower::ServiceExt;
+
+/// 2026-11-22T12:00:00Z, until a test turns it on.
+pub struct TestClock(Mutex<Timestamp>);
+
+impl TestClock {
+    pub fn pass_s(&self, seconds: i64) {
+        *self.0.lock().unwrap() += jiff::SignedDuration::from_secs(seconds);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+}
+
+/// The server, its clock and its routers.
+pub struct App {
+    pub server: Server,
+    pub clock: Arc<TestClock>,
+    network: Router,
+    local: Router,
+    _dir: tempfile::TempDir,
+}
+
+impl App {
+    /// A server without hosts.
+    pub async fn start() -> App {
+        let dir = tempfile::tempdir().unwrap();
+        let args = ConfigArgs { config: Some("/dev/null".into()), data_dir: Some(dir.path().join("data")) };
+        let config = Config::load(&args, &RunArgs::default()).unwrap();
+        std::fs::create_dir_all(config.server_dir()).unwrap();
+        let mut server = open(&config.server_dir(), &config, Authority::open(&config).unwrap()).await.unwrap();
+        let clock = Arc::new(TestClock(Mutex::new("2026-11-22T12:00:00Z".parse().unwrap())));
+        server.context.clock = clock.clone();
+        server.started_at = clock.now();
+        let (network, local) = (api::network(server.clone()), api::local(server.clone()));
+        App { server, clock, network, local, _dir: dir }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Begins a write.
+    pub async fn begin(&self) -> Write {
+        self.server.begin().await.unwrap()
+    }
+
+    /// A request of root on the server's machine, over a connection made just now.
+    pub async fn call(&self, method: &str, path: &str, body: Value) -> (StatusCode, Value) {
+        self.call_since(self.now(), method, path, body).await
+    }
+
+    /// The same over a connection made at `connected_at`.
+    pub async fn call_since(
+        &self,
+        connected_at: Timestamp,
+        method: &str,
+        path: &str,
+        body: Value,
+    ) -> (StatusCode, Value) {
+        let request = request(method, path, Origin::Socket, connected_at).body(Body::from(body.to_string())).unwrap();
+        answer(self.local.clone().oneshot(request).await.unwrap()).await
+    }
+
+    /// A GET that must succeed.
+    pub async fn get(&self, path: &str) -> Value {
+        let (status, body) = self.call("GET", path, Value::Null).await;
+        assert_eq!(status, StatusCode::OK, "GET {path}: {body}");
+        body
+    }
+
+    /// A change that must succeed.
+    pub async fn change(&self, method: &str, path: &str, body: Value) -> Value {
+        let (status, said) = self.call(method, path, body).await;
+        assert!(status.is_success(), "{method} {path}: {status} {said}");
+        said
+    }
+
+    /// A new API token of this role.
+    pub async fn token(&self, role: &str) -> String {
+        let made = self.change("POST", "/api/v1/tokens", json!({ "name": role, "role": role })).await;
+        made["token"].as_str().unwrap().to_owned()
+    }
+
+    /// A request over the network with a token.
+    pub async fn call_as(&self, token: &str, method: &str, path: &str, body: Value) -> (StatusCode, Value) {
+        let from = Origin::Network("203.0.113.7".parse().unwrap());
+        let request = request(method, path, from, self.now())
+            .header("authorization", format!("Bearer {token}"))
+            .body(Body::from(body.to_string()))
+            .unwrap();
+        answer(self.network.clone().oneshot(request).await.unwrap()).await
+    }
+}
+
+fn request(method: &str, path: &str, from: Origin, connected_at: Timestamp) -> axum::http::request::Builder {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header("content-type", "application/json")
+        .extension(ConnectInfo(from))
+        .extension(ConnectedAt(connected_at))
+}
+
+async fn answer(response: axum::response::Response) -> (StatusCode, Value) {
+    let status = response.status();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
+    (status, body)
+}
+
+pub fn host(name: &str) -> HostId {
+    name.parse().unwrap()
+}
