@@ -4,7 +4,7 @@ mod access;
 mod access_store;
 mod api;
 mod assets;
-mod body;
+
 pub mod ca;
 mod cloud_init;
 mod findings;
@@ -22,6 +22,7 @@ mod join_tokens;
 mod limits;
 mod link;
 mod listen;
+mod message;
 mod orders;
 mod overview;
 mod peer;
@@ -160,7 +161,7 @@ pub async fn open(dir: &Path, config: &Config, authority: ca::Authority) -> Resu
         ingest,
         presence: Arc::default(),
         limits: Arc::default(),
-        memory: Arc::new(tokio::sync::Semaphore::new(body::MEMORY_KIB_MAX)),
+        memory: Arc::new(tokio::sync::Semaphore::new(message::MEMORY_KIB_MAX)),
         sent: Arc::default(),
         hellos: Arc::default(),
         context,
