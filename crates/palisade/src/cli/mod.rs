@@ -6,6 +6,7 @@ mod install;
 mod nouns;
 mod schema;
 mod up;
+mod user;
 
 use crate::config::{Config, ConfigArgs, RunArgs};
 use crate::{agent, guards, process, server};
@@ -77,7 +78,7 @@ enum Command {
     ApiToken(nouns::TokenCommand),
     /// Users
     #[command(subcommand)]
-    User(nouns::UserCommand),
+    User(user::UserCommand),
     /// How the server or, with --local, the agent is
     Status,
     /// Print a schema that this version publishes
@@ -163,7 +164,7 @@ async fn nouns(command: Command, context: CliContext) -> Result<ExitCode> {
         Command::Plan(c) => nouns::plan(c, &context).await,
         Command::Order(c) => nouns::order(c, &context).await,
         Command::ApiToken(c) => nouns::api_token(c, &context).await,
-        Command::User(c) => nouns::user(c, &context).await,
+        Command::User(c) => user::run(c, &context).await,
         _ => nouns::status(&context).await,
     }
 }

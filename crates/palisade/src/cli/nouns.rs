@@ -118,12 +118,6 @@ pub enum TokenCommand {
     },
 }
 
-#[derive(Debug, clap::Subcommand)]
-pub enum UserCommand {
-    /// Make a one-time link with which one admin can sign in for the first time
-    Link,
-}
-
 pub async fn host(command: HostCommand, context: &CliContext) -> Result<ExitCode> {
     match command {
         HostCommand::List => {
@@ -304,14 +298,6 @@ pub async fn api_token(command: TokenCommand, context: &CliContext) -> Result<Ex
     Ok(ExitCode::SUCCESS)
 }
 
-pub async fn user(command: UserCommand, context: &CliContext) -> Result<ExitCode> {
-    let UserCommand::Link = command;
-    let link = context.client.call("POST", "/api/v1/user-links", None).await?;
-    println!("open this path of the console once, before {}:", cell(&link, "expires_at"));
-    println!("{}", cell(&link, "path"));
-    Ok(ExitCode::SUCCESS)
-}
-
 pub async fn status(context: &CliContext) -> Result<ExitCode> {
     let status = context.client.call("GET", "/api/v1/status", None).await?;
     println!("{status:#}");
@@ -330,7 +316,7 @@ fn print_fields(context: &CliContext, value: &Value, fields: &[&str]) {
 
 /// A value as one segment of a path or query: everything but unreserved characters is escaped
 /// (RFC 3986, 2.3).
-fn segment(text: &str) -> String {
+pub fn segment(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
     text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }

@@ -1,6 +1,9 @@
 //! All addresses of the server in one place, and the OpenAPI document that describes them.
 
-use super::{Server, access, assets, findings, hosts, link, orders, overview, plans, session, status, stream, tokens};
+use super::{
+    Server, access, account, assets, findings, hosts, link, orders, overview, plans, session, sessions, status, stream,
+    tokens, users, welcome,
+};
 use crate::guards;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -49,8 +52,18 @@ fn frame() -> OpenApiRouter<Server> {
     OpenApiRouter::with_openapi(description())
         .routes(routes!(session::sign_in))
         .routes(routes!(session::show, session::create, session::delete))
-        .routes(routes!(session::welcome))
-        .routes(routes!(session::link_create))
+        .routes(routes!(welcome::use_link))
+        .routes(routes!(welcome::link_create))
+        .routes(routes!(sessions::list, sessions::delete_all))
+        .routes(routes!(sessions::delete))
+        .routes(routes!(account::show))
+        .routes(routes!(account::password_change))
+        .routes(routes!(account::totp_begin, account::totp_end))
+        .routes(routes!(account::totp_confirm))
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(users::change))
+        .routes(routes!(users::link))
+        .routes(routes!(users::totp_reset))
         .routes(routes!(status::show))
         .routes(routes!(overview::show))
         .routes(routes!(hosts::list))

@@ -2,22 +2,36 @@
 
 mod access;
 mod access_store;
+mod account;
 mod api;
 mod assets;
+mod body;
 mod findings;
+#[cfg(test)]
+mod fixture;
 mod fleet;
+mod guessing;
 mod hosts;
 mod link;
 mod listen;
 mod orders;
 mod overview;
+mod password;
 mod plans;
+mod proof;
 mod session;
+mod sessions;
 mod status;
 mod stream;
 mod tend;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod tokens;
+mod totp;
+mod user_store;
+mod users;
+mod welcome;
 
 pub use access::Origin;
 pub use api::openapi;
@@ -106,7 +120,7 @@ pub async fn open(dir: &Path, config: &Config, fingerprint: &str) -> Result<Serv
         address: Arc::default(),
         started_at: context.now(),
         connections: tokio::sync::watch::channel(0).0,
-        access: Arc::new(access::Access::default()),
+        access: Arc::new(access::Access::load(&context.db, context.now()).await?),
         guards: Arc::new(guards),
         name: host_name().into(),
         fingerprint: fingerprint.into(),

@@ -1,0 +1,8 @@
+//! Users and sign-in, asked as a browser asks.
+#![allow(clippy::unwrap_used)]
+
+mod codes;
+mod guessing;
+mod passwords;
+mod sessions;
+mod users;
