@@ -137,6 +137,14 @@ impl Bench {
         answer
     }
 
+    /// The body of an answer that may be endless.
+    pub async fn open(&self, browser: &Browser, path: &str) -> Body {
+        let cookie = format!("{COOKIE}={}", browser.cookie.as_deref().unwrap_or_default());
+        let request = Request::get(path).header(header::COOKIE, cookie);
+        let request = request.extension(ConnectInfo(Origin::Network(browser.address)));
+        self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap().into_body()
+    }
+
     /// Asks as root does on the same machine.
     pub async fn local(&self, method: &str, path: &str, body: Value) -> Answer {
         self.send(Request::builder().method(method).uri(path), Origin::Socket, body).await
@@ -150,7 +158,10 @@ impl Bench {
 
     async fn send(&self, request: axum::http::request::Builder, origin: Origin, body: Value) -> Answer {
         let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
-        let request = request.extension(ConnectInfo(origin)).extension(ConnectedAt(self.clock.now()));
+        let request = request
+            .header(header::CONTENT_TYPE, "application/json")
+            .extension(ConnectInfo(origin))
+            .extension(ConnectedAt(self.clock.now()));
         let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
         let set = response.headers().get(header::SET_COOKIE).map(|v| v.to_str().unwrap().to_owned());
         let cookie = set.map(|set| set.split(['=', ';']).nth(1).unwrap().to_owned());

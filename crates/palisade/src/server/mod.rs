@@ -11,6 +11,7 @@ mod findings;
 mod fixture;
 mod fleet;
 mod guessing;
+mod hasher;
 mod hosts;
 mod link;
 mod listen;

@@ -1,18 +1,14 @@
-//! Passwords of Palisade's own users: the rule, and the hashes.
+//! What passwords of Palisade's own users have to be.
 //!
 //! Length, classes and age are the mission's ("Set strong logon passwords": at least eight
 //! characters with uppercase letters, lowercase letters, numbers and special characters, changed at
 //! least once every six months), the same that guard `access` demands of the hosts. Ours beyond it:
 //! no name in it, nothing that everybody tries first, none of the last five.
 
-use argon2::Argon2;
-use argon2::password_hash::rand_core::OsRng;
-use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use axum::http::StatusCode;
 use palisade_access::check::{AGE_DAYS_MAX, LENGTH_MIN};
 use palisade_core::Timestamp;
 use palisade_guard::api::ApiError;
-use tokio::sync::Semaphore;
 
 /// The last passwords, the present one among them, that a new one must differ from.
 pub const PAST_KEPT: usize = 5;
@@ -24,79 +20,15 @@ const DIFFERENT_CHARS_MIN: usize = 6;
 /// Characters that follow each other on a keyboard, in the alphabet or in counting: so many are a
 /// pattern, if they are half of the password or more.
 const RUN_CHARS_MIN: usize = 5;
-/// Argon2 is heavy on purpose; two at a time leave the server alive under guessing.
-const HASHING_MAX: usize = 2;
-/// Sign-ins that wait for their turn; above it they are refused.
-const HASHING_WAITING_MAX: usize = 64;
 
 /// What everybody tries first: cores of passwords, that is without the numbers and signs around
 /// them and with letters for the numbers and signs that stand for them.
-const COMMON: [&str; 64] = [
-    "abc",
-    "abcd",
-    "access",
-    "admin",
-    "administrator",
-    "april",
-    "august",
-    "autumn",
-    "baseball",
-    "batman",
-    "changeme",
-    "cloud",
-    "computer",
-    "debian",
-    "december",
-    "default",
-    "dragon",
-    "february",
-    "football",
-    "friday",
-    "geheim",
-    "guest",
-    "hallo",
-    "hello",
-    "iloveyou",
-    "january",
-    "july",
-    "june",
-    "letmein",
-    "linux",
-    "login",
-    "manager",
-    "march",
-    "master",
-    "monday",
-    "monkey",
-    "november",
-    "october",
-    "operator",
-    "palisade",
-    "pass",
-    "passw",
-    "password",
-    "passwort",
-    "princess",
-    "qwert",
-    "qwerty",
-    "qwertz",
-    "root",
-    "secret",
-    "secure",
-    "server",
-    "september",
-    "shadow",
-    "spring",
-    "summer",
-    "sunday",
-    "sunshine",
-    "superman",
-    "system",
-    "test",
-    "ubuntu",
-    "welcome",
-    "winter",
-];
+const COMMON: &str = "\
+    abc abcd access admin administrator april august autumn baseball batman changeme cloud computer \
+    debian december default dragon february football friday geheim guest hallo hello iloveyou january \
+    july june letmein linux login manager march master monday monkey november october operator palisade \
+    pass passw password passwort princess qwert qwerty qwertz root secret secure server september shadow \
+    spring summer sunday sunshine superman system test ubuntu welcome winter";
 /// Rows in which neighbours are no choice; read in both directions.
 const ROWS: [&str; 10] = [
     "abcdefghijklmnopqrstuvwxyz",
@@ -165,7 +97,7 @@ fn is_common(lower: &str) -> bool {
     let cores = [core.trim_start_matches(|c: char| !c.is_alphabetic()), core.trim_start_matches(char::is_numeric)];
     // `1` and `!` stand for `i` and for `l`
     let words = cores.iter().flat_map(|core| [plain(core, 'i'), plain(core, 'l')]);
-    words.into_iter().any(|word| COMMON.contains(&word.as_str()))
+    words.into_iter().any(|word| COMMON.split(' ').any(|common| common == word))
 }
 
 /// The letters that numbers and signs stand for; `one` is what `1` stands for.
@@ -202,62 +134,6 @@ fn longest_run(chars: &[char]) -> usize {
         longest = longest.max(now);
     }
     longest
-}
-
-/// Makes and compares hashes, a few at a time.
-pub struct Hasher {
-    turns: Semaphore,
-    waiting: Semaphore,
-}
-
-impl Default for Hasher {
-    fn default() -> Hasher {
-        Hasher { turns: Semaphore::new(HASHING_MAX), waiting: Semaphore::new(HASHING_WAITING_MAX) }
-    }
-}
-
-/// A hash of nothing in particular, for names that do not exist; nobody knows a password for it.
-const DUMMY_HASH: &str =
-    "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-
-impl Hasher {
-    /// Whether the password is the one of the hash; takes as long for a user that does not exist.
-    pub async fn is_right(&self, password: String, hash: Option<String>) -> Result<bool, ApiError> {
-        let hash = hash.unwrap_or_else(|| DUMMY_HASH.to_owned());
-        self.work(move || matches(&password, &hash)).await
-    }
-
-    /// Whether the password is one of these.
-    pub async fn is_among(&self, password: String, hashes: Vec<String>) -> Result<bool, ApiError> {
-        self.work(move || hashes.iter().any(|hash| matches(&password, hash))).await
-    }
-
-    /// The hash to store.
-    pub async fn hash(&self, password: String) -> Result<String, ApiError> {
-        let hashed = self.work(move || {
-            Argon2::default()
-                .hash_password(password.as_bytes(), &SaltString::generate(&mut OsRng))
-                .map(|h| h.to_string())
-        });
-        hashed.await?.map_err(|_| failed())
-    }
-
-    async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
-        let Ok(_place) = self.waiting.try_acquire() else {
-            return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many sign-ins at once")
-                .hint("try again in a few seconds"));
-        };
-        let _turn = self.turns.acquire().await.map_err(|_| failed())?;
-        tokio::task::spawn_blocking(work).await.map_err(|_| failed())
-    }
-}
-
-fn matches(password: &str, hash: &str) -> bool {
-    PasswordHash::new(hash).is_ok_and(|h| Argon2::default().verify_password(password.as_bytes(), &h).is_ok())
-}
-
-fn failed() -> ApiError {
-    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the password could not be hashed")
 }
 
 #[cfg(test)]
@@ -328,16 +204,5 @@ mod tests {
         let set: Timestamp = "2026-01-01T00:00:00Z".parse().expect("a moment");
         assert!(!is_due(set, "2026-06-29T23:59:59Z".parse().expect("a moment")));
         assert!(is_due(set, "2026-06-30T00:00:00Z".parse().expect("a moment")));
-    }
-
-    #[tokio::test]
-    async fn a_hash_fits_its_password_only_and_a_missing_one_none() {
-        let hasher = Hasher::default();
-        let hash = hasher.hash("Kq7!vbTz".to_owned()).await.expect("hashed");
-        let is_right = |password: &str, hash: Option<&String>| hasher.is_right(password.to_owned(), hash.cloned());
-        assert!(is_right("Kq7!vbTz", Some(&hash)).await.expect("compared"));
-        assert!(!is_right("Kq7!vbTy", Some(&hash)).await.expect("compared"));
-        assert!(!is_right("Kq7!vbTz", None).await.expect("compared"));
-        assert!(PasswordHash::new(DUMMY_HASH).is_ok(), "else a name that does not exist would be told by its time");
     }
 }

@@ -10,3 +10,4 @@ mod https;
 mod install;
 mod order;
 mod running;
+mod users;
