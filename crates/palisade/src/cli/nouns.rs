@@ -118,12 +118,6 @@ pub enum TokenCommand {
     },
 }
 
-#[derive(Debug, clap::Subcommand)]
-pub enum UserCommand {
-    /// Make a one-time link with which one admin can sign in for the first time
-    Link,
-}
-
 pub async fn host(command: HostCommand, context: &CliContext) -> Result<ExitCode> {
     match command {
         HostCommand::List => {
@@ -301,14 +295,6 @@ pub async fn api_token(command: TokenCommand, context: &CliContext) -> Result<Ex
             println!("ended {name}");
         }
     }
-    Ok(ExitCode::SUCCESS)
-}
-
-pub async fn user(command: UserCommand, context: &CliContext) -> Result<ExitCode> {
-    let UserCommand::Link = command;
-    let link = context.client.call("POST", "/api/v1/user-links", None).await?;
-    println!("open this path of the console once, before {}:", cell(&link, "expires_at"));
-    println!("{}", cell(&link, "path"));
     Ok(ExitCode::SUCCESS)
 }
 

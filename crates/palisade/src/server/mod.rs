@@ -2,15 +2,20 @@
 
 mod access;
 mod access_store;
+mod account;
 mod api;
 mod assets;
-
+mod body;
 pub mod ca;
 mod cloud_init;
 mod findings;
+#[cfg(test)]
+mod fixture;
 mod fleet;
 #[cfg(test)]
 mod fleet_tests;
+mod guessing;
+mod hasher;
 mod host_kind;
 mod hosts;
 mod ingest;
@@ -25,20 +30,29 @@ mod listen;
 mod message;
 mod orders;
 mod overview;
+mod password;
 mod peer;
 mod plans;
 mod presence;
 mod program;
+mod proof;
 mod renew;
 mod resources;
 mod session;
+mod sessions;
 mod specs;
 mod status;
 mod stream;
 mod tend;
+#[cfg(test)]
+mod tests;
 mod tokens;
+mod totp;
 mod trust;
 mod trust_store;
+mod user_store;
+mod users;
+mod welcome;
 
 pub use access::Origin;
 pub use api::openapi;
@@ -108,6 +122,14 @@ impl Server {
     pub async fn begin(&self) -> Result<palisade_guard::db::Write, palisade_guard::GuardError> {
         self.context.begin().await
     }
+
+    /// Records one event in a transaction of its own.
+    pub async fn record(&self, event: &palisade_core::Event) -> Result<(), palisade_guard::GuardError> {
+        let mut tx = self.begin().await?;
+        self.context.record(&mut tx, event).await?;
+        tx.commit().await?;
+        Ok(())
+    }
 }
 
 /// Runs until the end is asked for: SIGTERM, SIGINT, or the end of standard input if `with_parent`.
@@ -151,8 +173,8 @@ pub async fn open(dir: &Path, config: &Config, authority: ca::Authority) -> Resu
         operators: Arc::default(),
         started_at: context.now(),
         connections: tokio::sync::watch::channel(0).0,
-        access: Arc::new(access::Access::default()),
         kinds: Arc::new(resources::kinds(&guards)),
+        access: Arc::new(access::Access::load(&context.db, context.now()).await?),
         guards: Arc::new(guards),
         name: host_name().into(),
         names: config.names.clone().into(),
