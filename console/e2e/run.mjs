@@ -364,6 +364,8 @@ await path(dark, "a link without its token", async () => {
   await heading(dark, "The link is not complete");
 }, { status: [401] });
 
+await fleet.asViewer(await open(VIEWS[0]));
+
 await browser.close();
 console.log(`console: ${passed} passed, ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);
