@@ -314,7 +314,7 @@ await fleet.acts(page, await firstHost(page));
 const state = await page.context().storageState();
 await pages(page);
 const last = page;
-const wanted = process.env.PALISADE_VIEWS?.split(",");
+const wanted = process.env.PALISADE_VIEWS ? process.env.PALISADE_VIEWS.split(",") : null;
 for (const chosen of VIEWS.slice(1).filter(({ name }) => wanted?.includes(name) ?? true)) {
   page = await open(chosen, state);
   await pages(page);

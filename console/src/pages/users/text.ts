@@ -68,6 +68,6 @@ export const text = {
     retire: "Retire a host, revoke its certificate",
     tokens: "Make and delete API tokens",
     users: "Make, change and disable users",
-    ca: "See the certificate authority",
+    ca: "Renew the certificate authority",
   },
 };
