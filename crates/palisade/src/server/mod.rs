@@ -4,6 +4,7 @@ mod access;
 mod access_store;
 mod api;
 mod assets;
+#[allow(dead_code)] // until hosts join over the network
 pub mod ca;
 mod cloud_init;
 mod findings;
@@ -18,9 +19,11 @@ mod link;
 mod listen;
 mod orders;
 mod overview;
+#[allow(dead_code)] // until hosts join over the network
 mod peer;
 mod plans;
 mod program;
+#[allow(dead_code)] // until hosts join over the network
 mod renew;
 mod session;
 mod status;
@@ -28,6 +31,7 @@ mod stream;
 mod tend;
 mod tokens;
 mod trust;
+#[allow(dead_code)] // until hosts join over the network
 mod trust_store;
 
 pub use access::Origin;

@@ -2,7 +2,7 @@
 //! left goes on working.
 
 use crate::running::{BINARY, Palisade, until};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 
 #[test]
@@ -71,6 +71,33 @@ fn a_command_trusts_the_server_by_the_fingerprint_of_its_root_or_of_its_own_cert
     }
     let (ok, said) = status(&"0".repeat(64));
     assert!(!ok && said.contains("neither the server's certificate nor its root"), "{said}");
+}
+
+#[test]
+fn the_key_file_lies_where_it_is_configured_and_only_the_server_can_read_it() {
+    if let Err(why) = palisade_sandbox::enter_netns() {
+        return println!("skipped: {why}");
+    }
+    let elsewhere = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(elsewhere.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let key = elsewhere.path().join("keys/wrap.key");
+    let dir = tempfile::tempdir().unwrap();
+    let (data, option) = (dir.path().to_owned(), ["--key-file", key.to_str().unwrap()]);
+    let palisade = Palisade::up_in(dir, &option);
+    let server = std::fs::metadata(data.join("server")).unwrap().uid();
+    for (path, mode) in [(key.as_path(), 0o400), (key.parent().unwrap(), 0o700)] {
+        let found = std::fs::metadata(path).unwrap();
+        assert_eq!((found.uid(), found.permissions().mode() & 0o777), (server, mode), "{}", path.display());
+    }
+    let root = palisade.json(&["server", "ca", "show"])["root"].clone();
+    // as after a restore by root: the file belongs to somebody else
+    let dir = palisade.kill();
+    std::os::unix::fs::chown(&key, Some(0), Some(0)).unwrap();
+    std::os::unix::fs::chown(key.parent().unwrap(), Some(0), Some(0)).unwrap();
+    std::fs::set_permissions(key.parent().unwrap(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let palisade = Palisade::up_in(dir, &option);
+    assert_eq!(palisade.json(&["server", "ca", "show"])["root"], root);
+    assert_eq!(std::fs::metadata(key.parent().unwrap()).unwrap().uid(), 0, "a directory of others is not taken");
 }
 
 #[test]

@@ -215,6 +215,7 @@ fn issuer_at_start(config: &Config, root: &Root, now: Timestamp) -> std::result:
     let dir = config.server_dir();
     let create = || Issuer::create(&dir, &config.key_file, root, now);
     match Issuer::load(&dir, &config.key_file) {
+        Ok(Some(issuer)) if issuer.due(now) => Ok(create().unwrap_or(issuer)),
         Ok(Some(issuer)) => Ok(issuer),
         Ok(None) => create(),
         Err(error) => create().map_err(|_| error),
