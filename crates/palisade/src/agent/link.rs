@@ -227,7 +227,7 @@ impl Session<'_> {
         let jobs =
             self.agent.jobs.list().into_iter().filter(|j| self.jobs.get(&j.order) != Some(j)).collect::<Vec<_>>();
         let lost = self.agent.lost();
-        let operator_at = None;
+        let operator_at = self.agent.operator.seen_at();
         let up = Up {
             host: self.agent.id().clone(),
             looks: looks.iter().map(|l| l.report.clone()).collect(),

@@ -10,6 +10,7 @@ mod keep;
 mod link;
 mod local;
 mod look;
+mod operator;
 pub mod permit;
 mod spool;
 mod state;
@@ -66,6 +67,8 @@ pub struct Agent {
     pub machine: Option<String>,
     /// A random id of this run.
     pub run: String,
+    /// When an operator last got in.
+    pub operator: operator::Operator,
     /// The newest epoch whose proof was accepted.
     pub epoch: epoch::Epoch,
     ending: tokio::sync::watch::Sender<bool>,
@@ -94,6 +97,7 @@ pub async fn start(config: &Config) -> Result<Running> {
     for handle in agent.keepers.values() {
         handle.start(&agent);
     }
+    operator::start(&agent);
     local::start(&agent, &config.agent_socket())?;
     let link = tokio::spawn(link::run(Arc::clone(&agent), way));
     Ok(Running { agent, link, _lock: lock })
@@ -106,6 +110,7 @@ impl Running {
         self.agent.ending.send_replace(true);
         self.agent.wake.notify_one();
         self.agent.looks.wake();
+        self.agent.operator.wake();
         for keeper in self.agent.keepers.values() {
             keeper.wake();
         }
@@ -183,6 +188,7 @@ fn assemble(config: &Config, dir: &Path, way: &link::Way) -> Result<Agent> {
         host: Host { id, root: Root::live() },
         machine: machine::id(&Root::live()),
         run: run_id(),
+        operator: operator::Operator::default(),
         epoch: epoch::Epoch::load(dir, way)?,
         ending: tokio::sync::watch::channel(false).0,
         respec: tokio::sync::Notify::new(),

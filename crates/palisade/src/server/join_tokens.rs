@@ -7,7 +7,7 @@ use crate::link::join::{JoinToken, ServerUrl};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use palisade_core::{Profile, Span, Tags, Timestamp};
+use palisade_core::{Profile, Span, Tags, Timestamp, region_rule};
 use palisade_guard::api::{Admin, ApiError, Body, Can, ErrorBody, Operator, Page, PageParams, Role};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
