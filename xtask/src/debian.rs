@@ -105,7 +105,7 @@ pub struct TestTool {
 }
 
 /// What the tests use beyond the toolchain.
-pub const TEST_TOOLS: [TestTool; 9] = [
+pub const TEST_TOOLS: [TestTool; 10] = [
     TestTool { proof: "nft", package: "nftables" },
     TestTool { proof: "ip", package: "iproute2" },
     TestTool { proof: "chromium", package: "chromium" },
@@ -114,6 +114,7 @@ pub const TEST_TOOLS: [TestTool; 9] = [
     TestTool { proof: "systemd-analyze", package: "systemd" },
     TestTool { proof: "ps", package: "procps" },
     TestTool { proof: "curl", package: "curl" },
+    TestTool { proof: "debootstrap", package: "debootstrap" },
     TestTool { proof: "python3", package: "python3-minimal" },
 ];
 

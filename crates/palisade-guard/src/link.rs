@@ -196,6 +196,25 @@ pub struct Splice {
     pub inserted: Vec<Value>,
 }
 
+/// `POST /link/v1/renew`: the next certificate of a host, asked for with the one before.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Renew {
+    /// Who it is; must be the subject of the certificate that it shows.
+    pub host: HostId,
+    /// A certificate request (PEM) for a new key. Only the key of it counts.
+    pub csr: String,
+    /// True for a copy of the host, which was refused with the code `clone`: it is given a name of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub clone: bool,
+}
+
+/// The answer to it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Renewed {
+    /// The new certificate and its issuer's (PEM).
+    pub chain: String,
+}
+
 /// An epoch that an admin has begun, signed by the root key: after a server was restored from an old
 /// copy, hosts take its specs again although their numbers are lower.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,13 +2,13 @@
 
 use crate::GuardError;
 use crate::entry::Look;
-use crate::link::EpochProof;
 use palisade_core::{CheckRun, Finding, HostId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use std::collections::HashMap;
 
+mod epoch;
 mod finding;
 mod generation;
 mod host;
@@ -18,12 +18,14 @@ mod plan_host;
 mod resource;
 mod tally;
 
+pub use epoch::{epoch, epoch_proof, epoch_raise};
 pub use finding::{
     FindingFilter, FindingOrder, FindingRow, finding, findings, findings_backfill, findings_of, findings_open,
 };
 pub use generation::{generation, generations, generations_raise};
 pub use host::{
-    HostFacts, HostRow, host, host_delete, host_put, host_seen, hosts, hosts_in_service, lost_put, verdict_put,
+    HostFacts, HostRow, host, host_delete, host_put, host_seen, hosts, hosts_in_service, lost_put, machine_put,
+    verdict_put,
 };
 pub use order::{job_put, order, order_id, order_put, orders, orders_open};
 pub use plan::{
@@ -200,11 +202,4 @@ pub async fn stream_seq_put(db: &mut SqliteConnection, host: &HostId, guard: &st
     .execute(db)
     .await?;
     Ok(())
-}
-
-/// The newest epoch that an admin has begun, with its proof; `None` in the first one.
-pub async fn epoch(db: &mut SqliteConnection) -> Result<Option<EpochProof>, GuardError> {
-    let row: Option<(String,)> =
-        sqlx::query_as("SELECT proof FROM frame_epoch ORDER BY epoch DESC LIMIT 1").fetch_optional(db).await?;
-    row.map(|(proof,)| from_json("epoch", &proof)).transpose()
 }

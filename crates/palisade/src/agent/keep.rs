@@ -117,6 +117,12 @@ impl KeeperHandle {
         Some(SpecHeld { generation: stored.generation, hash })
     }
 
+    /// This host becomes another one, whose specs the server numbers from the beginning. What is held
+    /// stays in force until the first of them comes.
+    pub fn begin_anew(&self) -> Result<()> {
+        self.store(|stored| stored.generation = Generation::default())
+    }
+
     /// Ends a wait.
     pub fn wake(&self) {
         let _ = self.sender.send(Message::Wake);

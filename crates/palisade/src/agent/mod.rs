@@ -67,6 +67,8 @@ pub struct Agent {
     pub machine: Option<String>,
     /// A random id of this run.
     pub run: String,
+    /// Told when this host has taken another name, under which the agent has to be started anew.
+    pub renamed: tokio::sync::Notify,
     /// When an operator last got in.
     pub operator: operator::Operator,
     /// The newest epoch whose proof was accepted.
@@ -188,6 +190,7 @@ fn assemble(config: &Config, dir: &Path, way: &link::Way) -> Result<Agent> {
         host: Host { id, root: Root::live() },
         machine: machine::id(&Root::live()),
         run: run_id(),
+        renamed: tokio::sync::Notify::new(),
         operator: operator::Operator::default(),
         epoch: epoch::Epoch::load(dir, way)?,
         ending: tokio::sync::watch::channel(false).0,

@@ -263,6 +263,22 @@ mod tests {
     }
 
     #[test]
+    fn why_a_server_is_not_trusted_is_said_with_what_to_do_and_that_the_token_is_still_secret() {
+        let url: ServerUrl = "https://palisade.example.org:8443".parse().unwrap();
+        for (refusal, part) in [
+            (Refusal::WrongRoot, "somebody else answers"),
+            (Refusal::Expired, "Set the clocks"),
+            (Refusal::NotYetValid, "Set the clocks"),
+            (Refusal::NotTheServer("x".to_owned()), "Check the address"),
+        ] {
+            let said = format!("{:#}", refused(&url, std::io::Error::other(rustls::Error::from(refusal))));
+            assert!(said.contains(part) && said.contains("hint: the token was not sent"), "{said}");
+        }
+        let said = format!("{:#}", refused(&url, std::io::ErrorKind::UnexpectedEof.into()));
+        assert!(said.contains("the port of a Palisade server"), "{said}");
+    }
+
+    #[test]
     fn what_is_no_token_is_an_error_that_does_not_repeat_it() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("token");

@@ -1,7 +1,9 @@
 //! The command line: one noun per guard and per thing of the frame, and the roles that run.
 
+mod authority;
 mod check;
 mod client;
+mod host;
 mod install;
 mod join;
 mod join_token;
@@ -52,7 +54,7 @@ pub struct AskArgs {
 enum Command {
     /// Start the server with its console and the agent for this host
     Up(RunArgs),
-    /// Start only the server
+    /// Start only the server, or look after its authority
     Server(up::ServerArgs),
     /// Start only the agent for this host, or have this host join a server
     Agent(join::AgentArgs),
@@ -62,7 +64,7 @@ enum Command {
     Install(install::InstallArgs),
     /// Hosts
     #[command(subcommand)]
-    Host(nouns::HostCommand),
+    Host(host::HostCommand),
     /// What is wrong, with evidence and mend
     #[command(subcommand)]
     Finding(nouns::FindingCommand),
@@ -145,10 +147,18 @@ fn run(matches: &ArgMatches) -> Result<ExitCode> {
 }
 
 fn dispatch(cli: Cli) -> Result<ExitCode> {
-    let runs = matches!(cli.command, Command::Up(_) | Command::Server(_) | Command::Agent(_));
+    let runs = match &cli.command {
+        Command::Up(_) | Command::Agent(_) => true,
+        Command::Server(args) => args.command.is_none(),
+        _ => false,
+    };
     log(cli.ask.log.as_deref(), if runs { "info" } else { "warn" });
     match cli.command {
         Command::Up(run) => runtime()?.block_on(up::run(Config::load(&cli.config, &run)?, &cli.config)),
+        Command::Server(up::ServerArgs { command: Some(command), .. }) => {
+            let context = context(&cli.config, &cli.ask)?;
+            runtime()?.block_on(authority::run(command, cli.ask.server.is_some(), &context))
+        }
         Command::Server(args) => {
             let config = Config::load(&cli.config, &args.run)?;
             // before the runtime: its threads must never have had more rights
@@ -169,7 +179,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
 
 async fn nouns(command: Command, context: CliContext) -> Result<ExitCode> {
     match command {
-        Command::Host(c) => nouns::host(c, &context).await,
+        Command::Host(c) => host::run(c, &context).await,
         Command::Finding(c) => nouns::finding(c, &context).await,
         Command::Practice(c) => nouns::practice(c, &context).await,
         Command::Plan(c) => nouns::plan(c, &context).await,
@@ -189,8 +199,14 @@ async fn run_agent(config: Config, args: &join::AgentArgs) -> Result<ExitCode> {
         return join::run(url, args, &config).await;
     }
     let running = agent::start(&config).await?;
-    process::end_asked().await;
+    let renamed = tokio::select! {
+        () = process::end_asked() => false,
+        () = running.agent.renamed.notified() => true,
+    };
     running.end().await;
+    if renamed {
+        return Err(process::start_anew());
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,5 +1,6 @@
 //! `palisade up`: the server as an unprivileged child, the agent here.
 
+use super::authority::ServerCommand;
 use crate::agent;
 use crate::config::{Config, ConfigArgs, RunArgs, key_dir};
 use crate::link::http::{Target, body, send};
@@ -10,7 +11,7 @@ use http_body_util::Full;
 use hyper::Request;
 use nix::unistd::{Gid, Uid, User, chown, setgroups, setresgid, setresuid};
 use serde_json::Value;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 use tokio::process::{Child, ChildStdin, Command};
@@ -24,7 +25,11 @@ const RESTART_AFTER: Duration = Duration::from_secs(2);
 
 /// `palisade server`.
 #[derive(Debug, Clone, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct ServerArgs {
+    /// Ask the running server instead of running one
+    #[command(subcommand)]
+    pub command: Option<ServerCommand>,
     #[command(flatten)]
     pub run: RunArgs,
     /// Become this user before anything is opened
@@ -86,21 +91,24 @@ fn prepare(config: &Config) -> Result<Option<(Uid, Gid)>> {
     Ok(Some((uid, gid)))
 }
 
-/// The server's user must be able to read the key file, and to make it at the first start. Of a
-/// configured place only the file is given away, never the directory: others may use it.
+/// The server's user must be able to read the key file, and to make it at the first start. A
+/// directory that others may use is never given away, only the file in it.
 fn prepare_key(config: &Config, uid: Uid, gid: Gid) -> Result<()> {
-    let ours = key_dir(&config.data_dir);
-    if config.key_file.parent() == Some(&ours) {
-        std::fs::create_dir_all(&ours).with_context(|| format!("making `{}`", ours.display()))?;
-        std::fs::set_permissions(&ours, PermissionsExt::from_mode(0o700))
-            .with_context(|| format!("making `{}` private", ours.display()))?;
-        return own(&ours, uid, gid);
+    let file = &config.key_file;
+    let Some(dir) = file.parent().filter(|dir| !dir.as_os_str().is_empty()) else { return Ok(()) };
+    let ours = dir == key_dir(&config.data_dir) || !dir.exists();
+    if ours {
+        let doing = || format!("making `{}` private", dir.display());
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).with_context(doing)?;
+        std::fs::set_permissions(dir, PermissionsExt::from_mode(0o700)).with_context(doing)?;
+        return own(dir, uid, gid);
     }
-    if config.key_file.is_symlink() || !config.key_file.exists() {
-        return Ok(());
+    // a link is not followed: it could lead to a file of somebody else
+    if std::fs::symlink_metadata(file).is_ok_and(|m| m.is_file()) {
+        chown(file, Some(uid), Some(gid))
+            .with_context(|| format!("giving `{}` to the server's user", file.display()))?;
     }
-    chown(&config.key_file, Some(uid), Some(gid))
-        .with_context(|| format!("giving `{}` to the server's user", config.key_file.display()))
+    Ok(())
 }
 
 /// The server's directory belongs to its user, whoever ran it before.

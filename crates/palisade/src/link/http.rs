@@ -1,5 +1,6 @@
 //! A small HTTP client over a Unix socket or TLS, and the way a server accepts on a Unix socket.
 
+use super::tls::{Clock, Pinned, Refusal};
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -39,7 +40,7 @@ pub enum Target {
 pub enum Trust {
     /// Signed by this CA (PEM).
     Ca(String),
-    /// The certificate, or the CA that comes with it, has this SHA-256 (lower-case hexadecimal).
+    /// The certificate, or the root that it leads to, has this SHA-256 (lower-case hexadecimal).
     Fingerprint(String),
 }
 
@@ -98,10 +99,11 @@ fn client_config(trust: &Trust) -> Result<ClientConfig> {
             }
             builder.with_root_certificates(roots).with_no_client_auth()
         }
-        Trust::Fingerprint(expected) => builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Pinned { expected: expected.to_lowercase().replace(':', "") }))
-            .with_no_client_auth(),
+        Trust::Fingerprint(given) => {
+            let expected = given.to_lowercase().replace(':', "");
+            let pin = EndOrRoot { root: Pinned::new(&expected, None, Clock::Counts), expected };
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(pin)).with_no_client_auth()
+        }
     })
 }
 
@@ -120,29 +122,33 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// Accepts exactly the certificate chain that holds the pinned certificate, whatever its names.
+/// Accepts the server whose own certificate is the pinned one, whatever its names, or whose
+/// certificate leads to the pinned root.
 #[derive(Debug)]
-struct Pinned {
+struct EndOrRoot {
     expected: String,
+    root: Pinned,
 }
 
-impl ServerCertVerifier for Pinned {
+impl ServerCertVerifier for EndOrRoot {
     fn verify_server_cert(
         &self,
         end: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
+        chain: &[CertificateDer<'_>],
         _: &ServerName<'_>,
         _: &[u8],
-        _: UnixTime,
+        now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        // only the end certificate proves possession of a key in this handshake
         if fingerprint(end) == self.expected {
-            Ok(ServerCertVerified::assertion())
-        } else {
-            Err(rustls::Error::General(
-                "the server's certificate has another fingerprint than PALISADE_FINGERPRINT".into(),
-            ))
+            return Ok(ServerCertVerified::assertion());
         }
+        let checked = self.root.check(end, chain, now);
+        checked.map(|()| ServerCertVerified::assertion()).map_err(|error| match Refusal::of(&error) {
+            Some(Refusal::WrongRoot) => rustls::Error::General(
+                "neither the server's certificate nor its root has the fingerprint of PALISADE_FINGERPRINT".into(),
+            ),
+            _ => error,
+        })
     }
 
     fn verify_tls12_signature(
@@ -151,8 +157,7 @@ impl ServerCertVerifier for Pinned {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = rustls::crypto::ring::default_provider().signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, &algorithms)
+        self.root.verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -161,11 +166,10 @@ impl ServerCertVerifier for Pinned {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = rustls::crypto::ring::default_provider().signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, &algorithms)
+        self.root.verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        rustls::crypto::ring::default_provider().signature_verification_algorithms.supported_schemes()
+        self.root.supported_verify_schemes()
     }
 }

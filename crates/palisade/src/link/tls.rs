@@ -168,3 +168,26 @@ impl ServerCertVerifier for Pinned {
         self.algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn why_a_handshake_failed_is_found_below_whatever_was_said_about_it() {
+        let failed = |error: Error| -> anyhow::Error {
+            let io: Result<(), _> = Err(std::io::Error::other(error));
+            io.context("TLS with 203.0.113.7:8443").context("joining").unwrap_err()
+        };
+        let expired = Error::InvalidCertificate(CertificateError::Expired);
+        for (error, expected) in [
+            (Error::from(Refusal::WrongRoot), Some(Refusal::WrongRoot)),
+            (expired, Some(Refusal::Expired)),
+            (Error::NoApplicationProtocol, None),
+        ] {
+            assert_eq!(Refusal::of(failed(error).as_ref()), expected);
+        }
+    }
+}

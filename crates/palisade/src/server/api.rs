@@ -2,8 +2,8 @@
 
 use super::access::APPLY_BYTES_MAX;
 use super::{
-    Server, access, assets, findings, hosts, install, join, join_tokens, link, orders, overview, plans, resources,
-    session, status, stream, tokens,
+    Server, access, assets, findings, hosts, install, join, join_tokens, link, orders, overview, plans, renew,
+    resources, session, status, stream, tokens, trust,
 };
 use crate::guards;
 use axum::Router;
@@ -24,14 +24,18 @@ pub fn network(server: Server) -> Router {
         .layer(middleware::map_response(headers))
 }
 
-/// What root on the same machine reaches: the API as admin, and the link of the agent.
+/// What root on the same machine reaches: the API as admin, the keys of the authority, and the link of
+/// the agent.
 pub fn local(server: Server) -> Router {
-    signed_in(server.clone()).merge(link(server))
+    let keys = trust::local_router()
+        .with_state(server.clone())
+        .layer(middleware::from_fn_with_state(server.clone(), access::layer));
+    signed_in(server.clone()).merge(keys).merge(link::router().layer(DefaultBodyLimit::disable()).with_state(server))
 }
 
 /// What an agent reaches with its host's certificate. Bodies are bounded where they are read.
 pub fn link(server: Server) -> Router {
-    link::router().with_state(server).layer(DefaultBodyLimit::disable())
+    link::router().layer(DefaultBodyLimit::disable()).merge(renew::router()).with_state(server)
 }
 
 /// The OpenAPI document.
@@ -87,6 +91,9 @@ fn frame() -> OpenApiRouter<Server> {
         .routes(routes!(join::join))
         .routes(routes!(join_tokens::list, join_tokens::create))
         .routes(routes!(join_tokens::delete))
+        .routes(routes!(trust::show))
+        .routes(routes!(trust::rotate))
+        .routes(routes!(trust::epoch, trust::epoch_raise))
         .routes(routes!(stream::changes))
 }
 

@@ -13,7 +13,7 @@ struct Console;
 /// the console's routes are addresses too.
 pub async fn file(method: Method, uri: Uri) -> Response {
     let path = uri.path().trim_start_matches('/');
-    if path.starts_with("api/") || path.starts_with("link/") {
+    if ["api/", "link/", "install/"].iter().any(|ours| path.starts_with(ours)) || path == "install" {
         return palisade_guard::api::ApiError::not_found("this address").into_response();
     }
     if !matches!(method, Method::GET | Method::HEAD) {

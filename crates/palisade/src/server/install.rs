@@ -10,22 +10,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use palisade_guard::api::ApiError;
 
-/// Their address; nothing else lies below it.
-pub const ADDRESS: &str = "/install";
 const ROOT_FILE: &str = "ca.pem";
 const PROGRAM_PREFIX: &str = "palisade-";
 /// When too many download at once, in seconds.
 const COME_AGAIN_S: HeaderValue = HeaderValue::from_static("15");
 
-/// The addresses; GET and HEAD only.
+/// Their address; GET and HEAD only. What else lies below it is no page of the console either.
 pub fn router(server: Server) -> Router {
-    let nothing = || async { ApiError::not_found("this file").into_response() };
-    Router::new()
-        .route("/install/{file}", get(file))
-        .route("/install", get(nothing))
-        .route("/install/", get(nothing))
-        .route("/install/{file}/{*rest}", get(nothing))
-        .with_state(server)
+    Router::new().route("/install/{file}", get(file)).with_state(server)
 }
 
 /// The name under which the program for machines of `arch` is served.
@@ -38,7 +30,7 @@ async fn file(State(server): State<Server>, Path(name): Path<String>, headers: H
         return root(&server);
     }
     let Some(arch) = name.strip_prefix(PROGRAM_PREFIX) else {
-        return ApiError::not_found(format!("a file `{name}`")).into_response();
+        return ApiError::not_found("this file").into_response();
     };
     match program(&server, arch, &headers).await {
         Ok(response) => response,

@@ -8,7 +8,7 @@ use super::access::Origin;
 use super::ca::SignedHost;
 use super::join_name::{self, NoPlace, Place};
 use super::join_store::{self as store, JoinTokenRow};
-use super::{Server, access, session};
+use super::{Server, access, fleet, session, trust_store as certificates};
 use crate::link::join::{JoinParams, JoinToken, Joined};
 use axum::Json;
 use axum::extract::{ConnectInfo, State};
@@ -39,15 +39,15 @@ pub async fn join(
 ) -> Result<Json<Joined>, ApiError> {
     let (from, now) = (session::address(origin), server.context.now());
     if let Some(until) = server.access.locked_until(COUNTED_AS, from, now) {
-        return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, "locked", "too many join tokens were refused")
+        return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, "locked", "joining was refused too often from here")
             .hint(format!("joining from this address is locked until {}", until.strftime("%H:%M UTC"))));
     }
     checked(&params)?;
     match admit(&server, &params, from, now).await {
-        Err(Refusal::Token(why)) => {
+        Err(Refusal::Noted(error)) => {
             server.access.tried(COUNTED_AS, from, false, now);
-            note_refusal(&server, &params.name, from, now, why).await;
-            Err(why.into())
+            note_refusal(&server, &params.name, from, now, error.message()).await;
+            Err(error)
         }
         Err(Refusal::Other(error)) => Err(error),
         Ok(joined) => {
@@ -67,8 +67,16 @@ enum BadToken {
 }
 
 enum Refusal {
-    Token(BadToken),
+    /// It is counted, and stands in the audit log.
+    Noted(ApiError),
+    /// A mistake of the caller or a fault of ours.
     Other(ApiError),
+}
+
+impl Refusal {
+    fn noted(why: impl Into<ApiError>) -> Refusal {
+        Refusal::Noted(why.into())
+    }
 }
 
 impl<E: Into<ApiError>> From<E> for Refusal {
@@ -103,16 +111,18 @@ fn checked(params: &JoinParams) -> Result<(), ApiError> {
 
 /// The join itself: all of it or nothing.
 async fn admit(server: &Server, params: &JoinParams, from: IpAddr, now: Timestamp) -> Result<Joined, Refusal> {
-    let token: JoinToken = params.token.parse().map_err(|_| Refusal::Token(BadToken::Unknown))?;
+    let token: JoinToken = params.token.parse().map_err(|_| Refusal::noted(BadToken::Unknown))?;
     let hash = access::secret_hash(&token.secret());
     let row = known(server, &hash, now).await?;
     let mut tx = server.begin().await?;
     if !store::join_token_take(&mut tx, &hash, now).await? {
         // another host was faster
-        return Err(Refusal::Token(BadToken::Used));
+        return Err(Refusal::noted(BadToken::Used));
     }
-    let hosts = frame::hosts(&mut tx).await?;
-    let place = join_name::place(&params.name, params.machine.as_deref(), &hosts)?;
+    // the others matter only when the name is taken
+    let is_free = frame::host(&mut tx, &params.name).await?.is_none();
+    let hosts = if is_free { Vec::new() } else { frame::hosts(&mut tx).await? };
+    let place = join_name::place(&params.name, params.machine.as_deref(), &hosts).map_err(Refusal::noted)?;
     let (host, before) = match place {
         Place::New(id) => (HostRow::new(id, now), None),
         Place::Taken(id) => {
@@ -120,9 +130,9 @@ async fn admit(server: &Server, params: &JoinParams, from: IpAddr, now: Timestam
             (row.clone(), Some(row))
         }
     };
-    let signed = server.authority.sign_host(&params.csr, &host.id)?;
+    let signed = server.authority.sign_host_at(&params.csr, &host.id, now)?;
     let host = with_what_it_joined(host, &row, params, &signed);
-    store_host(&mut tx, &host, before.as_ref(), now).await?;
+    store_host(server, &mut tx, &host, &signed, before.as_ref(), now).await?;
     store::join_put(&mut tx, &row.id, host.id.as_str(), now).await?;
     server.context.record(&mut tx, &joined_event(&host, before.as_ref(), params, &row, from, now)).await?;
     tx.commit().await?;
@@ -139,12 +149,12 @@ async fn admit(server: &Server, params: &JoinParams, from: IpAddr, now: Timestam
 /// The token, if it can be used now. Nothing is written for one that cannot.
 async fn known(server: &Server, hash: &str, now: Timestamp) -> Result<JoinTokenRow, Refusal> {
     let mut db = server.context.db.read().acquire().await?;
-    let row = store::join_token(&mut db, hash).await?.ok_or(Refusal::Token(BadToken::Unknown))?;
+    let row = store::join_token(&mut db, hash).await?.ok_or_else(|| Refusal::noted(BadToken::Unknown))?;
     if row.expires_at <= now {
-        return Err(Refusal::Token(BadToken::Expired));
+        return Err(Refusal::noted(BadToken::Expired));
     }
     if row.uses_left == 0 {
-        return Err(Refusal::Token(BadToken::Used));
+        return Err(Refusal::noted(BadToken::Used));
     }
     Ok(row)
 }
@@ -167,8 +177,19 @@ fn with_what_it_joined(mut host: HostRow, token: &JoinTokenRow, params: &JoinPar
     host
 }
 
-async fn store_host(tx: &mut Write, host: &HostRow, before: Option<&HostRow>, now: Timestamp) -> Result<(), Refusal> {
+/// The host with its one certificate: whatever it had before lets nobody in any more.
+async fn store_host(
+    server: &Server,
+    tx: &mut Write,
+    host: &HostRow,
+    signed: &SignedHost,
+    before: Option<&HostRow>,
+    now: Timestamp,
+) -> Result<(), Refusal> {
     frame::host_put(tx, host).await?;
+    fleet::welcome(server, tx, &host.id).await?;
+    certificates::certificate_insert(tx, &host.id, signed, now).await?;
+    certificates::certificates_revoke(tx, &host.id, &[&signed.serial], "the host has joined again", now).await?;
     if before.is_some_and(|b| b.standing == Standing::Retired) {
         let reason = "has joined again and was not heard of yet";
         frame::verdict_put(tx, &host.id, VerdictWord::Never, Some(reason), now, now).await?;
@@ -213,10 +234,10 @@ fn event(host: &HostId, from: IpAddr, now: Timestamp, message: String) -> Event 
     }
 }
 
-/// Writes a refused token into the audit log. The address is locked after a few, so that nobody can fill
+/// Writes a refusal into the audit log. The address is locked after a few, so that nobody can fill
 /// the log from one.
-async fn note_refusal(server: &Server, name: &HostId, from: IpAddr, now: Timestamp, why: BadToken) {
-    let message = format!("a host that wants to be `{name}` was refused: {}", why.message());
+async fn note_refusal(server: &Server, name: &HostId, from: IpAddr, now: Timestamp, why: &str) {
+    let message = format!("a host that wants to be `{name}` was refused: {why}");
     let refused = Event { severity: Severity::Low, outcome: Outcome::Refused, ..event(name, from, now, message) };
     if let Err(error) = server.record(&refused).await {
         tracing::warn!(error = palisade_guard::contract::chain(&error), "could not record a refused join");

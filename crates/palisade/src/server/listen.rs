@@ -138,10 +138,12 @@ async fn browser(port: &Port, tls: TlsStream<TcpStream>, peer: SocketAddr) {
 async fn agent(port: &Port, tls: TlsStream<TcpStream>, agent: AgentPeer, from: SocketAddr) {
     let server = &port.server;
     let Ok(_place) = port.agents.try_acquire() else { return };
-    match admitted(server, &agent).await {
-        Ok(None) => {}
-        Ok(Some(why)) => return tracing::warn!(host.id = %agent.host, %from, why, "an agent is not let in"),
-        Err(error) => return tracing::warn!(error = palisade_guard::contract::chain(&error), "letting an agent in"),
+    let admitted = async {
+        let mut db = server.context.db.read().acquire().await?;
+        super::peer::admitted(&mut db, &agent).await
+    };
+    if let Err(error) = admitted.await {
+        return tracing::warn!(host.id = %agent.host, %from, why = error.message(), "an agent is not let in");
     }
     let peer = Peer::new(agent.host.clone(), agent.serial.clone(), server.presence.connection());
     let mut cuts = server.context.cuts();
@@ -172,17 +174,6 @@ async fn agent(port: &Port, tls: TlsStream<TcpStream>, agent: AgentPeer, from: S
     let end = if result.as_ref().is_err_and(went_dead) { End::Lost } else { End::Closed };
     tracing::debug!(host.id = %peer.host, ?end, result = ?result.err(), "an agent's connection ended");
     server.presence.ended(&peer.host, peer.connection, end, server.context.now());
-}
-
-/// Why the holder of this certificate is not let in, if so.
-async fn admitted(server: &Server, agent: &AgentPeer) -> Result<Option<&'static str>, palisade_guard::GuardError> {
-    let mut db = server.context.db.read().acquire().await?;
-    let host = palisade_guard::store::host(&mut db, &agent.host).await?;
-    Ok(match host {
-        None => Some("no such host"),
-        Some(host) if host.standing != palisade_core::Standing::Active => Some("the host is out of service"),
-        Some(_) => None,
-    })
 }
 
 /// True when nothing came any more: a ping without an answer, or a kernel that gave up.

@@ -6,6 +6,7 @@ mod api;
 mod assets;
 mod body;
 pub mod ca;
+mod clone;
 mod cloud_init;
 mod findings;
 mod fleet;
@@ -28,6 +29,7 @@ mod peer;
 mod plans;
 mod presence;
 mod program;
+mod renew;
 mod resources;
 mod session;
 mod specs;
@@ -35,6 +37,8 @@ mod status;
 mod stream;
 mod tend;
 mod tokens;
+mod trust;
+mod trust_store;
 
 pub use access::Origin;
 pub use api::openapi;
@@ -72,6 +76,8 @@ pub struct Server {
     pub connections: tokio::sync::watch::Sender<u64>,
     /// Where it listens, once it does.
     pub address: Arc<std::sync::OnceLock<std::net::SocketAddr>>,
+    /// Copies of hosts that were refused.
+    pub clones: Arc<clone::Clones>,
     /// When an operator last reached each host.
     pub operators: Arc<plans::Operators>,
     /// Names and addresses by which it is reached, as configured.
@@ -110,9 +116,7 @@ impl Server {
 pub async fn run(config: Config, with_parent: bool) -> Result<()> {
     let dir = config.server_dir();
     let _lock = process::claim(&dir, "server")?;
-    let (ingest, queue) = ingest::Ingest::new();
-    let server = open(&dir, &config, ca::Authority::open(&config)?, ingest).await?;
-    tokio::spawn(ingest::run(server.clone(), queue));
+    let server = open(&dir, &config, ca::Authority::open(&config)?).await?;
     let https = listen::https(server.clone(), config.listen).await?;
     let socket = listen::socket(server.clone(), &config.server_socket())?;
     tracing::info!(listen = %https.address, "server is ready");
@@ -127,8 +131,8 @@ pub async fn run(config: Config, with_parent: bool) -> Result<()> {
     Ok(())
 }
 
-/// Opens the database and brings its tables up to date.
-pub async fn open(dir: &Path, config: &Config, authority: ca::Authority, ingest: ingest::Ingest) -> Result<Server> {
+/// Opens the database, brings its tables up to date, and begins to store what hosts report.
+pub async fn open(dir: &Path, config: &Config, authority: ca::Authority) -> Result<Server> {
     let path = dir.join("palisade.db");
     let db = Database::open(&path).await.with_context(|| format!("opening `{}`", path.display()))?;
     db.migrate("frame", store::MIGRATIONS).await.context("updating the frame's tables")?;
@@ -143,8 +147,10 @@ pub async fn open(dir: &Path, config: &Config, authority: ca::Authority, ingest:
         }
     }
     let context = ServerContext::new(db, Arc::new(SystemClock), guards::journal(), failsafe(config));
-    Ok(Server {
+    let (ingest, queue) = ingest::Ingest::new();
+    let server = Server {
         address: Arc::default(),
+        clones: Arc::default(),
         operators: Arc::default(),
         started_at: context.now(),
         connections: tokio::sync::watch::channel(0).0,
@@ -162,7 +168,9 @@ pub async fn open(dir: &Path, config: &Config, authority: ca::Authority, ingest:
         sent: Arc::default(),
         hellos: Arc::default(),
         context,
-    })
+    };
+    tokio::spawn(ingest::run(server.clone(), queue));
+    Ok(server)
 }
 
 /// Brings rows of an older version into the form that this one reads, all or none.

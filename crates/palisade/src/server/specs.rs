@@ -64,7 +64,7 @@ impl Carried {
 
     async fn epoch(&mut self, server: &Server) -> Result<Vec<Down>, GuardError> {
         let mut db = server.context.db.read().acquire().await?;
-        let Some(proof) = store::epoch(&mut db).await?.filter(|proof| proof.epoch > self.epoch) else {
+        let Some(proof) = store::epoch_proof(&mut db).await?.filter(|proof| proof.epoch > self.epoch) else {
             return Ok(Vec::new());
         };
         self.epoch = proof.epoch;

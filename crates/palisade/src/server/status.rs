@@ -1,5 +1,6 @@
 //! How the server itself is.
 
+use super::ca::standing::KeyView;
 use super::{Server, fleet};
 use axum::Json;
 use axum::extract::State;
@@ -22,6 +23,8 @@ pub struct StatusView {
     guards: Vec<String>,
     /// Where the console and the API are.
     listen: Option<String>,
+    /// Whether the root key, which agents trust in the end, is on this server and can be used.
+    root_key: KeyView,
     /// The user that the server's process runs as.
     uid: u32,
 }
@@ -40,6 +43,7 @@ pub async fn show(State(server): State<Server>, _caller: Caller) -> Result<Json<
         hosts_online: hosts.iter().filter(|h| fleet::verdict(h) == VerdictWord::Online).count(),
         guards: server.guards.iter().map(|g| g.word.to_owned()).collect(),
         listen: server.address.get().map(ToString::to_string),
+        root_key: server.authority.root_key(),
         uid: nix::unistd::geteuid().as_raw(),
     }))
 }

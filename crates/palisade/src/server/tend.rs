@@ -1,6 +1,6 @@
 //! The server's periodic work: ends of probation, retention, and the guards' own.
 
-use super::{Server, access_store, join_store, plans};
+use super::{Server, access_store, join_store, plans, tokens, trust_store};
 use palisade_core::Timestamp;
 use palisade_guard::GuardError;
 use palisade_guard::api::{Caller, Role};
@@ -72,11 +72,13 @@ async fn tend(server: &Server) {
         store::plans_expire(&mut tx).await?;
         join_store::join_tokens_tend(&mut tx, now).await?;
         store::resource_tend(&mut tx, now).await?;
+        trust_store::certificates_ended_delete(&mut tx, now).await?;
         tx.commit().await.map_err(GuardError::from)
     };
     if let Err(error) = own.await {
         tracing::warn!(error = chain(&error), "removing what has ended");
     }
+    renew_certificates(server).await;
     for guard in server.guards.iter() {
         let Some(serve) = &guard.server else { continue };
         let tended = async {
@@ -87,5 +89,31 @@ async fn tend(server: &Server) {
         if let Err(error) = tended.await {
             tracing::warn!(guard = guard.word, error = chain(&error), "periodic work failed");
         }
+    }
+}
+
+/// Issuer and server certificate, when they are due.
+async fn renew_certificates(server: &Server) {
+    let now = server.context.now();
+    let renewed = match server.authority.renew(now) {
+        Ok(renewed) => renewed,
+        Err(error) => return tracing::error!(error = chain(&error), "renewing the server's certificates"),
+    };
+    let said = match (renewed.issuer, renewed.certificate) {
+        (false, false) => return,
+        (true, _) => "made a new issuer and a new server certificate: they were due",
+        (false, true) => "made a new server certificate: it was due",
+    };
+    let nobody = Caller { name: "server".to_owned(), role: Role::Admin, address: None };
+    let recorded = async {
+        let mut tx = server.begin().await?;
+        server
+            .context
+            .record(&mut tx, &tokens::event(now, "frame.ca.renew", &nobody, "server", said.to_owned()))
+            .await?;
+        tx.commit().await.map_err(GuardError::from)
+    };
+    if let Err(error) = recorded.await {
+        tracing::warn!(error = chain(&error), "recording a new certificate");
     }
 }

@@ -10,9 +10,10 @@ use tempfile::TempDir;
 
 /// A server that hosts can reach.
 pub struct Fleet {
-    /// It.
-    pub server: Palisade,
+    server: Option<Palisade>,
 }
+
+const LISTEN: &[&str] = &["--listen", "0.0.0.0:8443"];
 
 /// One host: its network, its directory, and its agent if that runs.
 pub struct Member {
@@ -32,7 +33,19 @@ impl Fleet {
     /// has to be skipped.
     pub fn start() -> Result<Fleet, String> {
         palisade_sandbox::enter_netns()?;
-        Ok(Fleet { server: Palisade::up_in(tempfile::tempdir().unwrap(), &["--listen", "0.0.0.0:8443"]) })
+        Ok(Fleet { server: Some(Palisade::up_in(tempfile::tempdir().unwrap(), LISTEN)) })
+    }
+
+    /// The server.
+    pub fn server(&self) -> &Palisade {
+        self.server.as_ref().expect("it runs")
+    }
+
+    /// Kills the server, changes its data directory, and starts it again.
+    pub fn restart_with(&mut self, change: impl FnOnce(&Path)) {
+        let dir = self.server.take().expect("it runs").kill();
+        change(dir.path());
+        self.server = Some(Palisade::up_in(dir, LISTEN));
     }
 
     /// A host that has joined with a token of its own, number `n` of this fleet.
@@ -54,13 +67,13 @@ impl Fleet {
 
     /// A new join token.
     pub fn token(&self, more: &[&str]) -> String {
-        let made = self.server.json(&[&["join-token", "create"], more].concat());
+        let made = self.server().json(&[&["join-token", "create"], more].concat());
         made["token"].as_str().unwrap().to_owned()
     }
 
     /// A host as the server sees it; null if it does not.
     pub fn host(&self, name: &str) -> Value {
-        let hosts = self.server.json(&["host", "list", "--all"]);
+        let hosts = self.server().json(&["host", "list", "--all"]);
         let found = hosts["items"].as_array().unwrap().iter().find(|h| h["name"] == name);
         found.cloned().unwrap_or_default()
     }
@@ -72,7 +85,7 @@ impl Fleet {
 
     /// The kinds of the events about a host, oldest first.
     pub fn events(&self, name: &str) -> Vec<String> {
-        let events = self.server.json(&["journal", "list", "--host", name]);
+        let events = self.server().json(&["journal", "list", "--host", name]);
         let mut kinds: Vec<String> =
             events["items"].as_array().unwrap().iter().map(|e| e["kind"].as_str().unwrap().to_owned()).collect();
         kinds.reverse();
@@ -193,7 +206,7 @@ fn what_a_host_holds_is_held_without_the_server_and_what_it_saw_meanwhile_arrive
     let mut member = fleet.join(0, "web-9", &[]);
     member.run();
     fleet.wait_for("web-9", "online");
-    fleet.server.ok(&["firewall", "ban", "add", "198.51.100.7", "--for", "1h", "--host", "web-9"]);
+    fleet.server().ok(&["firewall", "ban", "add", "198.51.100.7", "--for", "1h", "--host", "web-9"]);
     let rules = |member: &Member| member.peer.run(|| palisade_sandbox::run("nft", &["list", "ruleset"]).unwrap());
     until("the host holds the ban", || rules(&member).contains("198.51.100.7"));
     assert!(!palisade_sandbox::run("nft", &["list", "ruleset"]).unwrap().contains("198.51.100.7"), "it is that host's");
@@ -208,7 +221,7 @@ fn what_a_host_holds_is_held_without_the_server_and_what_it_saw_meanwhile_arrive
     assert!(local.status.success(), "{}", String::from_utf8_lossy(&local.stderr));
 
     // what is banned meanwhile travels as soon as the way is open again
-    fleet.server.ok(&["firewall", "ban", "add", "198.51.100.9", "--for", "1h"]);
+    fleet.server().ok(&["firewall", "ban", "add", "198.51.100.9", "--for", "1h"]);
     member.peer.set_link(true).unwrap();
     fleet.wait_for("web-9", "online");
     until("the host holds all three", || {
@@ -227,13 +240,13 @@ fn a_revoked_host_is_cut_off_at_once_and_stays_out() {
     member.run();
     fleet.wait_for("stolen", "online");
     let before = std::time::Instant::now();
-    fleet.server.ok(&["host", "revoke", "stolen", "--reason", "taken away"]);
+    fleet.server().ok(&["host", "revoke", "stolen", "--reason", "taken away"]);
     fleet.wait_for("stolen", "revoked");
     assert!(before.elapsed().as_secs() < 10, "{:?}", before.elapsed());
     // an agent that is started anew knocks at once, and is not let in
     member.end(Signal::SIGTERM);
     member.run();
-    fleet.server.ok(&["firewall", "ban", "add", "198.51.100.7", "--for", "1h"]);
+    fleet.server().ok(&["firewall", "ban", "add", "198.51.100.7", "--for", "1h"]);
     until("the server's own host holds the ban", || {
         palisade_sandbox::run("nft", &["list", "ruleset"]).is_ok_and(|rules| rules.contains("198.51.100.7"))
     });

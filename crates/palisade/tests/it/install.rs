@@ -50,6 +50,14 @@ fn a_dry_run_says_what_it_would_do_and_writes_nothing() {
 }
 
 #[test]
+fn a_host_that_joins_a_server_elsewhere_gets_the_agent_only() {
+    let dir = tempfile::tempdir().unwrap();
+    install(dir.path(), &["--agent-only"]);
+    let here: Vec<bool> = FILES.iter().map(|file| dir.path().join(file).exists()).collect();
+    assert_eq!(here, [true, false, false, true, true, true]);
+}
+
+#[test]
 fn the_configuration_of_the_operator_is_kept_and_an_old_unit_is_replaced() {
     let dir = tempfile::tempdir().unwrap();
     install(dir.path(), &[]);

@@ -4,10 +4,16 @@
 mod act;
 mod api;
 mod check;
+mod cloud_init;
 mod faults;
 mod fleet;
 mod hostile;
 mod https;
 mod install;
+mod join;
+mod joining;
+mod link;
 mod order;
+mod raw;
 mod running;
+mod trust;

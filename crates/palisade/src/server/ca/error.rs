@@ -65,7 +65,7 @@ impl CaError {
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
             CaError::KeyFile(_) | CaError::Wrapped(_) => {
-                "put the key file back where it was, or name it with --key-file, PALISADE_KEY_FILE or `[server] key_file`, and start the server again"
+                "put the key file back, or name the right one with --key-file, PALISADE_KEY_FILE or `[server] key_file`; the server's user must be able to read it, and to write its directory at the first start"
             }
             CaError::RootAway | CaError::IssuerEnded => {
                 "bring the root key back with `palisade server ca import --from FILE`"

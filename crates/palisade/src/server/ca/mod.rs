@@ -10,8 +10,9 @@ mod issuer;
 mod request;
 mod root;
 mod served;
+pub mod standing;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 mod wrap;
 
 pub use error::CaError;
@@ -73,7 +74,8 @@ impl Authority {
         Authority::open_at(config, Timestamp::now())
     }
 
-    fn open_at(config: &Config, now: Timestamp) -> Result<Authority> {
+    /// As [`Authority::open`], at a time.
+    pub fn open_at(config: &Config, now: Timestamp) -> Result<Authority> {
         outside(config)?;
         let (dir, names) = (config.server_dir(), served::names(config));
         let root = Root::open(&dir, &config.key_file, now).map_err(explained)?;
@@ -119,7 +121,8 @@ impl Authority {
         self.sign_host_at(csr_pem, host, Timestamp::now())
     }
 
-    fn sign_host_at(&self, csr_pem: &str, host: &HostId, now: Timestamp) -> Result<SignedHost, CaError> {
+    /// As [`Authority::sign_host`], at a time.
+    pub fn sign_host_at(&self, csr_pem: &str, host: &HostId, now: Timestamp) -> Result<SignedHost, CaError> {
         let held = self.read();
         match &held.issuer {
             Some(issuer) => issuer.sign_host(csr_pem, host, now),
@@ -159,6 +162,34 @@ impl Authority {
         Ok(renewed)
     }
 
+    /// Makes issuer and server certificate anew, due or not.
+    pub fn rotate(&self, now: Timestamp) -> Result<(), CaError> {
+        let dir = self.0.config.server_dir();
+        let mut held = self.0.held.write().expect("no panic while held");
+        let issuer = Issuer::create(&dir, &self.0.config.key_file, &self.0.root, now)?;
+        let names = served::names(&self.0.config);
+        held.served = Served::create(&dir, &self.0.root, &issuer, &names, now)?;
+        held.issuer = Some(issuer);
+        Ok(())
+    }
+
+    /// The root key in the clear (PEM).
+    pub fn root_export(&self) -> Result<String, CaError> {
+        Ok(self.0.root.key()?.serialize_pem())
+    }
+
+    /// Brings the root key back.
+    pub fn root_import(&self, pem: &str) -> Result<(), CaError> {
+        self.0.root.import(pem)
+    }
+
+    /// Takes the root key off this server; it must open, so that no other than the exported one is
+    /// removed.
+    pub fn root_remove(&self) -> Result<(), CaError> {
+        self.0.root.key()?;
+        self.0.root.remove()
+    }
+
     fn why_no_issuer(&self) -> CaError {
         match Issuer::load(&self.0.config.server_dir(), &self.0.config.key_file) {
             Err(error) => error,
@@ -184,6 +215,7 @@ fn issuer_at_start(config: &Config, root: &Root, now: Timestamp) -> std::result:
     let dir = config.server_dir();
     let create = || Issuer::create(&dir, &config.key_file, root, now);
     match Issuer::load(&dir, &config.key_file) {
+        Ok(Some(issuer)) if issuer.due(now) => Ok(create().unwrap_or(issuer)),
         Ok(Some(issuer)) => Ok(issuer),
         Ok(None) => create(),
         Err(error) => create().map_err(|_| error),

@@ -1,6 +1,9 @@
 //! The authority as a whole: what it makes is held against real handshakes.
 #![allow(clippy::unwrap_used)]
 
+mod life;
+mod request;
+
 use super::*;
 use crate::agent::identity::{Identity, Parts, ServerAddress, new_request};
 use crate::link::tls::{Clock, Pinned, Refusal, server_name};
@@ -13,17 +16,18 @@ use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
 
-const RSA_REQUEST: &str = include_str!("rsa-request.pem");
-
-fn start() -> Timestamp {
+/// When everything begins.
+pub fn start() -> Timestamp {
     "2026-11-22T12:00:00Z".parse().unwrap()
 }
 
-fn days(n: i64) -> Timestamp {
+/// So many days later.
+pub fn days(n: i64) -> Timestamp {
     days_after(start(), n)
 }
 
-fn config(dir: &Path) -> Config {
+/// A configuration with everything below `dir`.
+pub fn config(dir: &Path) -> Config {
     let data_dir = dir.join("data");
     std::fs::create_dir_all(data_dir.join("server")).unwrap();
     Config {
@@ -44,7 +48,8 @@ fn authority() -> (TempDir, Config, Authority) {
     (dir, config, authority)
 }
 
-fn host() -> HostId {
+/// A host.
+pub fn host() -> HostId {
     "web-1".parse().unwrap()
 }
 
@@ -245,186 +250,4 @@ fn an_ended_or_future_certificate_is_told_apart_from_a_foreign_one() {
         handshake(pinned(&identity, Clock::Ignored), &server, now).unwrap();
     }
     assert!(handshake(pinned(&identity, Clock::Ignored), &authority.tls().agent, days(31)).is_err(), "ours has ended");
-}
-
-#[test]
-fn a_request_that_asks_for_more_gets_a_plain_host_certificate() {
-    let (_dir, _, authority) = authority();
-    let key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::new(vec!["palisade-server".to_owned(), "localhost".to_owned()]).unwrap();
-    params.distinguished_name.push(DnType::CommonName, "db-1");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    let csr = params.serialize_request(&key).unwrap().pem().unwrap();
-    let signed = authority.sign_host_at(&csr, &host(), start()).unwrap();
-    let chain = http::pem_certificates(&signed.chain_pem).unwrap();
-    let (_, read) = x509_parser::parse_x509_certificate(&chain[0]).unwrap();
-    assert_eq!(read.subject().to_string(), "CN=web-1");
-    assert!(!read.is_ca());
-    assert!(read.subject_alternative_name().unwrap().is_none());
-    let usage = read.extended_key_usage().unwrap().unwrap().value;
-    assert!(usage.client_auth && !usage.server_auth && !usage.any);
-    let usage = read.key_usage().unwrap().unwrap().value;
-    assert!(usage.digital_signature() && !usage.key_cert_sign());
-}
-
-#[test]
-fn a_request_without_its_keys_signature_or_with_another_kind_of_key_is_refused() {
-    let (_dir, _, authority) = authority();
-    let refused = |csr: &str| authority.sign_host_at(csr, &host(), start()).unwrap_err();
-    let (_, csr) = new_request(&host()).unwrap();
-    let mut der = rustls::pki_types::CertificateSigningRequestDer::from_pem_slice(csr.as_bytes()).unwrap().to_vec();
-    let name = der.windows(5).position(|w| w == b"web-1").unwrap();
-    der[name + 4] = b'2';
-    let changed = {
-        use base64::Engine;
-        let text = base64::engine::general_purpose::STANDARD.encode(&der);
-        format!("-----BEGIN CERTIFICATE REQUEST-----\n{text}\n-----END CERTIFICATE REQUEST-----\n")
-    };
-    assert!(matches!(refused(&changed), CaError::RequestSignature));
-    assert!(matches!(refused(RSA_REQUEST), CaError::RequestKey));
-    assert!(matches!(refused(""), CaError::Request(_)));
-    assert!(matches!(refused(&authority.root_pem()), CaError::Request(_)));
-    assert!(matches!(refused(&csr.repeat(100)), CaError::Request(_)), "too large");
-}
-
-#[test]
-fn issuer_and_certificate_renew_themselves_when_due_and_older_hosts_stay_valid() {
-    let (_dir, _, authority) = authority();
-    let identity = joined(&authority, days(44));
-    let (first, issuer) = (authority.fingerprint(), issuer_serial(&authority));
-    assert_eq!(authority.renew(days(44)).unwrap(), Renewed::default());
-    assert_eq!(authority.renew(days(45)).unwrap(), Renewed { issuer: true, certificate: true });
-    assert_ne!((authority.fingerprint(), issuer_serial(&authority)), (first, issuer));
-    let peer = handshake(pinned(&identity, Clock::Counts), &authority.tls().agent, days(70)).unwrap().unwrap();
-    assert_eq!(peer.host, host(), "signed by the issuer before");
-    assert_eq!(authority.renew(days(89)).unwrap(), Renewed::default());
-    assert!(!identity.needs_renewal(days(63)) && identity.needs_renewal(days(65)));
-}
-
-fn issuer_serial(authority: &Authority) -> String {
-    authority.read().issuer.as_ref().unwrap().facts.serial.clone()
-}
-
-#[test]
-fn without_the_root_key_the_issuer_lives_to_its_end_and_renews_when_the_key_is_back() {
-    let (_dir, config, authority) = authority();
-    let root = authority.0.root.key().unwrap().serialize_pem();
-    authority.0.root.remove().unwrap();
-    assert!(matches!(authority.sign_epoch(2), Err(CaError::RootAway)));
-    assert_eq!(authority.renew(days(80)).unwrap(), Renewed::default());
-    let late = joined(&authority, days(80));
-    assert_eq!(late.expires(), days(90), "no longer than its issuer");
-    let again = Authority::open_at(&config, days(85)).unwrap();
-    assert_eq!(again.fingerprint(), authority.fingerprint());
-    let csr = new_request(&host()).unwrap().1;
-    assert!(matches!(again.sign_host_at(&csr, &host(), days(91)), Err(CaError::IssuerEnded)));
-    let (_other_dir, _, other) = self::authority();
-    let foreign = other.0.root.key().unwrap().serialize_pem();
-    assert!(matches!(again.0.root.import(&foreign), Err(CaError::OtherRoot)));
-    again.0.root.import(&root).unwrap();
-    assert_eq!(again.renew(days(91)).unwrap(), Renewed { issuer: true, certificate: true });
-}
-
-#[test]
-fn a_missing_or_wrong_key_file_leaves_the_server_running_and_is_said() {
-    let (dir, config, authority) = authority();
-    let aside = dir.path().join("aside.key");
-    std::fs::rename(&config.key_file, &aside).unwrap();
-    let csr = new_request(&host()).unwrap().1;
-    for wrong in [None, Some("QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU=\n")] {
-        let _ = wrong.map(|text| std::fs::write(&config.key_file, text).unwrap());
-        let without = Authority::open_at(&config, days(1)).unwrap();
-        assert_eq!(without.fingerprint(), authority.fingerprint(), "it shows the certificate that it has");
-        let error = without.sign_host_at(&csr, &host(), days(1)).unwrap_err();
-        assert!(error.hint().unwrap().contains("--key-file"), "{error}");
-        assert_eq!(config.key_file.exists(), wrong.is_some(), "no new key hides that the right one is missing");
-        let _ = std::fs::remove_file(&config.key_file);
-        std::fs::copy(&aside, &config.key_file).unwrap();
-        without.renew(days(1)).unwrap();
-        without.sign_host_at(&csr, &host(), days(1)).unwrap();
-        std::fs::remove_file(&config.key_file).unwrap();
-    }
-}
-
-#[test]
-fn other_names_need_another_certificate() {
-    let (_dir, mut config, authority) = authority();
-    assert_eq!(Authority::open_at(&config, days(1)).unwrap().fingerprint(), authority.fingerprint());
-    config.names = vec!["console.example.org".to_owned(), "203.0.113.7".to_owned()];
-    let renamed = Authority::open_at(&config, days(1)).unwrap();
-    assert_ne!(renamed.fingerprint(), authority.fingerprint());
-    let names = renamed.read().served.facts.names.clone();
-    for name in ["console.example.org", "203.0.113.7", "palisade-server", "localhost", "::1"] {
-        assert!(names.contains(name), "{name} in {names:?}");
-    }
-    assert_eq!(Authority::open_at(&config, days(1)).unwrap().fingerprint(), renamed.fingerprint());
-}
-
-#[test]
-fn a_key_file_in_the_data_directory_is_refused() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut config = config(dir.path());
-    config.key_file = config.data_dir.join("wrap.key");
-    let said = format!("{:#}", Authority::open_at(&config, start()).err().unwrap());
-    assert!(said.contains("lies in the data directory"), "{said}");
-}
-
-#[test]
-fn the_authority_of_an_older_version_becomes_the_root_and_nothing_is_lost() {
-    let dir = tempfile::tempdir().unwrap();
-    let config = config(dir.path());
-    let old = config.server_dir();
-    let key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, "Palisade CA");
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(1));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    let pem = params.self_signed(&key).unwrap().pem();
-    std::fs::write(old.join("ca.pem"), &pem).unwrap();
-    std::fs::write(old.join("ca.key"), key.serialize_pem()).unwrap();
-    std::fs::write(old.join("server.pem"), &pem).unwrap();
-    std::fs::write(old.join("server.key"), key.serialize_pem()).unwrap();
-    std::fs::write(old.join("server.names"), "localhost").unwrap();
-
-    let authority = Authority::open_at(&config, start()).unwrap();
-    assert_eq!(authority.root_pem(), pem);
-    for gone in ["ca.key", "server.key", "server.names"] {
-        assert!(!old.join(gone).exists(), "{gone}");
-    }
-    assert_eq!(authority.0.root.key().unwrap().serialize_pem(), key.serialize_pem());
-    let identity = joined(&authority, start());
-    handshake(pinned(&identity, Clock::Counts), &authority.tls().agent, start()).unwrap();
-    assert_eq!(Authority::open_at(&config, days(1)).unwrap().fingerprint(), authority.fingerprint());
-}
-
-#[test]
-fn a_first_start_that_ended_anywhere_is_made_up_for() {
-    let (_dir, config, _) = authority();
-    let dir = config.server_dir();
-    for lost in [&["server.pem"][..], &["server.pem", "issuer.pem"], &["server.pem", "issuer.pem", "ca.pem"]] {
-        lost.iter().for_each(|name| std::fs::remove_file(dir.join(name)).unwrap());
-        let again = Authority::open_at(&config, start()).unwrap();
-        handshake(pinned(&joined(&again, start()), Clock::Counts), &again.tls().agent, start()).unwrap();
-    }
-    let root = std::fs::read(dir.join("ca.pem")).unwrap();
-    std::fs::remove_file(dir.join("ca.pem")).unwrap();
-    assert!(Authority::open_at(&config, start()).is_err(), "a lost root is not replaced by another");
-    std::fs::write(dir.join("ca.pem"), root).unwrap();
-    std::fs::write(dir.join("issuer.pem"), "palisade-wrapped-1 AAAA\n").unwrap();
-    let again = Authority::open_at(&config, start()).unwrap();
-    handshake(pinned(&joined(&again, start()), Clock::Counts), &again.tls().agent, start()).unwrap();
-}
-
-#[test]
-fn an_epoch_is_proven_by_the_root_alone() {
-    let (_dir, _, authority) = authority();
-    let identity = joined(&authority, start());
-    let proof = authority.sign_epoch(2).unwrap();
-    assert!(identity.epoch_is_proven(&proof).unwrap());
-    assert!(!identity.epoch_is_proven(&EpochProof { epoch: 3, ..proof.clone() }).unwrap());
-    let (_other_dir, _, other) = self::authority();
-    assert!(!identity.epoch_is_proven(&other.sign_epoch(2).unwrap()).unwrap());
-    assert!(!identity.epoch_is_proven(&EpochProof { epoch: 2, signature: "?".to_owned() }).unwrap());
 }

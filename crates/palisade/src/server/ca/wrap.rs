@@ -37,13 +37,12 @@ impl WrapKey {
     /// Makes a key file with a new key; its directory too, if it is missing.
     pub fn create(path: &Path) -> Result<WrapKey, CaError> {
         let dir = path.parent().unwrap_or(Path::new("/"));
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|source| CaError::File {
-            doing: "making the directory of the key file",
-            path: dir.to_owned(),
-            source,
-        })?;
+        let said =
+            |why: &dyn std::fmt::Display| CaError::KeyFile(format!("`{}` cannot be made: {why}", path.display()));
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| said(&e))?;
         let bytes = random::<KEY_BYTES>();
-        file::write(path, &format!("{}\n", STANDARD.encode(bytes)), 0o400)?;
+        let written = file::write(path, &format!("{}\n", STANDARD.encode(bytes)), 0o400);
+        written.map_err(|e| said(&palisade_guard::contract::chain(&e)))?;
         WrapKey::new(&bytes)
     }
 

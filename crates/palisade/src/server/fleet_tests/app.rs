@@ -3,7 +3,6 @@
 use crate::config::{Config, ConfigArgs, RunArgs};
 use crate::server::access::ConnectedAt;
 use crate::server::ca::Authority;
-use crate::server::ingest::{self, Ingest};
 use crate::server::{Origin, Server, api, open};
 use axum::Router;
 use axum::body::Body;
@@ -47,12 +46,10 @@ impl App {
         let args = ConfigArgs { config: Some("/dev/null".into()), data_dir: Some(dir.path().join("data")) };
         let config = Config::load(&args, &RunArgs::default()).unwrap();
         std::fs::create_dir_all(config.server_dir()).unwrap();
-        let (ingest, queue) = Ingest::new();
-        let mut server = open(&config.server_dir(), &config, Authority::open(&config).unwrap(), ingest).await.unwrap();
+        let mut server = open(&config.server_dir(), &config, Authority::open(&config).unwrap()).await.unwrap();
         let clock = Arc::new(TestClock(Mutex::new("2026-11-22T12:00:00Z".parse().unwrap())));
         server.context.clock = clock.clone();
         server.started_at = clock.now();
-        tokio::spawn(ingest::run(server.clone(), queue));
         let (network, local) = (api::network(server.clone()), api::local(server.clone()));
         App { server, clock, network, local, _dir: dir }
     }
