@@ -144,6 +144,10 @@ impl Keep for Firewall {
         local.decisions.iter().map(|(plan, decision)| (plan.clone(), *decision == Decision::Kept)).collect()
     }
 
+    fn probation_until(&self, server: &Spec, now: Timestamp) -> Option<Timestamp> {
+        server.bans.iter().filter_map(|ban| ban.probation_until).filter(|until| *until > now).max()
+    }
+
     fn local_api(&self, desk: Arc<dyn LocalDesk>) -> axum::Router {
         crate::local::router(desk, self.failsafe.clone())
     }

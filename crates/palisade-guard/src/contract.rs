@@ -103,6 +103,12 @@ pub trait Keep: Send + Sync + 'static {
         BTreeMap::new()
     }
 
+    /// Until when something of the server's spec is on probation; `None` when nothing is. As long as
+    /// something is, the agent looks out for a new connection of an operator.
+    fn probation_until(&self, _server: &Self::Spec, _now: Timestamp) -> Option<Timestamp> {
+        None
+    }
+
     /// The part of the local API that works without the server, on the agent's own socket.
     /// Handlers change the local spec through the desk.
     fn local_api(&self, _desk: Arc<dyn LocalDesk>) -> axum::Router {

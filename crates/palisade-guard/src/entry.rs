@@ -83,6 +83,8 @@ pub trait Keeper: Send + Sync {
     fn apply(&self, step: &Step, now: Timestamp) -> Result<(), GuardError>;
     /// See [`Keep::decisions`]; empty for a spec that cannot be read.
     fn decisions(&self, specs: &SpecPair) -> BTreeMap<String, bool>;
+    /// See [`Keep::probation_until`]; none for a spec that cannot be read.
+    fn probation_until(&self, specs: &SpecPair, now: Timestamp) -> Option<Timestamp>;
     /// See [`Keep::local_api`].
     fn local_api(&self, desk: Arc<dyn LocalDesk>) -> axum::Router;
     /// Whether the value is a spec that this version understands.
@@ -123,6 +125,10 @@ impl<K: Keep> Keeper for KeeperOf<K> {
 
     fn decisions(&self, specs: &SpecPair) -> BTreeMap<String, bool> {
         self.spec(&specs.local).map(|local| self.keep.decisions(&local)).unwrap_or_default()
+    }
+
+    fn probation_until(&self, specs: &SpecPair, now: Timestamp) -> Option<Timestamp> {
+        self.keep.probation_until(&self.spec(&specs.server).ok()?, now)
     }
 
     fn local_api(&self, desk: Arc<dyn LocalDesk>) -> axum::Router {

@@ -203,6 +203,9 @@ pub struct Renew {
     pub host: HostId,
     /// A certificate request (PEM) for a new key. Only the key of it counts.
     pub csr: String,
+    /// True for a copy of the host, which was refused with the code `clone`: it is given a name of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub clone: bool,
 }
 
 /// The answer to it.

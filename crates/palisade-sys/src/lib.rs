@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod apt;
 pub mod autostart;
 pub mod clock;
+pub mod connection;
 pub mod deb822;
 pub mod debversion;
 pub mod deleted;

@@ -5,8 +5,8 @@
 //! found by one walk over `/proc/PID/fd`, which ends early once every socket has its owner.
 //! Sockets of other network namespaces (most containers) are not seen.
 
-mod diag;
-mod proc_net;
+pub(crate) mod diag;
+pub(crate) mod proc_net;
 
 use crate::process::{self, Process};
 use crate::{Root, SysError};

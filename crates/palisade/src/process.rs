@@ -34,3 +34,10 @@ pub async fn end_asked() {
         _ = tokio::signal::ctrl_c() => {}
     }
 }
+
+/// Starts this program anew in place of itself, with the same arguments. Returns only when that fails.
+pub fn start_anew() -> anyhow::Error {
+    use std::os::unix::process::CommandExt;
+    let error = std::process::Command::new("/proc/self/exe").args(std::env::args_os().skip(1)).exec();
+    anyhow::Error::new(error).context("starting this program anew\nhint: start it by hand")
+}

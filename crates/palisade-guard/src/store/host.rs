@@ -216,6 +216,16 @@ pub async fn host_seen(
     Ok(())
 }
 
+/// Stores which machine a host is.
+pub async fn machine_put(db: &mut SqliteConnection, host: &HostId, machine: &str) -> Result<(), GuardError> {
+    sqlx::query("UPDATE frame_host SET machine = $2 WHERE id = $1")
+        .bind(host.as_str())
+        .bind(machine)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 /// Stores how many records a host's agent had to give up, by guard.
 pub async fn lost_put(
     db: &mut SqliteConnection,

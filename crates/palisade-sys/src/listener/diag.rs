@@ -7,7 +7,7 @@ use nix::sys::socket::{
 };
 use nix::sys::time::{TimeVal, TimeValLike};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
@@ -18,6 +18,7 @@ const MESSAGE_BYTES: usize = 72;
 /// The kernel fills at most 32 KiB of a dump at once.
 const BUFFER_BYTES: usize = 64 << 10;
 /// include/net/tcp_states.h.
+const TCP_ESTABLISHED: u32 = 1;
 const TCP_CLOSE: u32 = 7;
 const TCP_LISTEN: u32 = 10;
 /// The kernel answers from memory; this only guards against waiting for ever.
@@ -25,18 +26,47 @@ const TIMEOUT_S: i64 = 5;
 
 /// All waiting sockets of one protocol and family.
 pub(super) fn dump(protocol: Protocol, v6: bool) -> io::Result<Vec<Listener>> {
+    let mut listeners = Vec::new();
+    let state = match protocol {
+        Protocol::Tcp => TCP_LISTEN,
+        Protocol::Udp => TCP_CLOSE,
+    };
+    each(protocol, state, v6, |body| {
+        listeners.extend(listener(body, protocol));
+        listeners.len() < LISTENERS_MAX
+    })?;
+    Ok(listeners)
+}
+
+/// Both ends, ours first, of the established TCP connections of one family; at most `connections_max`
+/// that `wanted` lets through.
+pub(crate) fn connections(
+    v6: bool,
+    connections_max: usize,
+    wanted: impl Fn(SocketAddr, SocketAddr) -> bool,
+) -> io::Result<Vec<(SocketAddr, SocketAddr)>> {
+    let mut all = Vec::new();
+    each(Protocol::Tcp, TCP_ESTABLISHED, v6, |body| {
+        all.extend(ends(body).filter(|(own, peer)| wanted(*own, *peer)));
+        all.len() < connections_max
+    })?;
+    Ok(all)
+}
+
+/// Calls `each` with the body of every message of a dump, until it returns false.
+fn each(protocol: Protocol, state: u32, v6: bool, each: impl FnMut(&[u8]) -> bool) -> io::Result<()> {
     let netlink =
         socket(AddressFamily::Netlink, SockType::Datagram, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkSockDiag)?;
     setsockopt(&netlink, sockopt::ReceiveTimeout, &TimeVal::seconds(TIMEOUT_S))?;
-    send(netlink.as_raw_fd(), &request(protocol, v6), MsgFlags::empty())?;
-    receive(&netlink, protocol)
+    send(netlink.as_raw_fd(), &request(protocol, state, v6), MsgFlags::empty())?;
+    receive(&netlink, each)
 }
 
 /// nlmsghdr and inet_diag_req_v2; its socket id stays empty, since a dump asks for all.
-fn request(protocol: Protocol, v6: bool) -> Vec<u8> {
-    let (number, state) = match protocol {
-        Protocol::Tcp => (libc::IPPROTO_TCP, TCP_LISTEN),
-        Protocol::Udp => (libc::IPPROTO_UDP, TCP_CLOSE),
+fn request(protocol: Protocol, state: u32, v6: bool) -> Vec<u8> {
+    let number = match protocol {
+        Protocol::Tcp => libc::IPPROTO_TCP,
+        Protocol::Udp => libc::IPPROTO_UDP,
     };
     let family = if v6 { libc::AF_INET6 } else { libc::AF_INET };
     let mut message = Vec::with_capacity(HEADER_BYTES + 56);
@@ -50,13 +80,12 @@ fn request(protocol: Protocol, v6: bool) -> Vec<u8> {
     message
 }
 
-fn receive(netlink: &OwnedFd, protocol: Protocol) -> io::Result<Vec<Listener>> {
+fn receive(netlink: &OwnedFd, mut each: impl FnMut(&[u8]) -> bool) -> io::Result<()> {
     let mut buffer = vec![0; BUFFER_BYTES];
-    let mut listeners = Vec::new();
     loop {
         let length = recv(netlink.as_raw_fd(), &mut buffer, MsgFlags::empty())?;
-        if take(&buffer[..length], protocol, &mut listeners)? || listeners.len() >= LISTENERS_MAX {
-            return Ok(listeners);
+        if walk(&buffer[..length], &mut each)? {
+            return Ok(());
         }
         if length == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -64,8 +93,8 @@ fn receive(netlink: &OwnedFd, protocol: Protocol) -> io::Result<Vec<Listener>> {
     }
 }
 
-/// Takes the sockets out of one datagram; true when the dump has ended.
-pub(super) fn take(mut datagram: &[u8], protocol: Protocol, listeners: &mut Vec<Listener>) -> io::Result<bool> {
+/// Takes the messages of one datagram; true when the dump has ended, or `each` wants no more.
+pub(super) fn walk(mut datagram: &[u8], mut each: impl FnMut(&[u8]) -> bool) -> io::Result<bool> {
     while datagram.len() >= HEADER_BYTES {
         let length = u32_at(datagram, 0) as usize;
         let Some(body) = datagram.get(HEADER_BYTES..length) else { return Err(io::ErrorKind::InvalidData.into()) };
@@ -74,20 +103,33 @@ pub(super) fn take(mut datagram: &[u8], protocol: Protocol, listeners: &mut Vec<
             libc::NLMSG_ERROR if body.len() >= 4 => {
                 return Err(io::Error::from_raw_os_error(-(u32_at(body, 0) as i32)));
             }
-            _ => listeners.extend(listener(body, protocol)),
+            _ if !each(body) => return Ok(true),
+            _ => {}
         }
         datagram = datagram.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
     Ok(false)
 }
 
+/// Local and remote end of a socket; an IPv4 address that IPv6 carries is an IPv4 address.
+pub(crate) fn ends(body: &[u8]) -> Option<(SocketAddr, SocketAddr)> {
+    let (message, _) = body.split_at_checked(MESSAGE_BYTES)?;
+    let port = |at: usize| u16::from_be_bytes([message[at], message[at + 1]]);
+    let end = |address: IpAddr, port: u16| SocketAddr::new(address.to_canonical(), port);
+    Some((end(address(message, 8)?, port(4)), end(address(message, 24)?, port(6))))
+}
+
+fn address(message: &[u8], at: usize) -> Option<IpAddr> {
+    match i32::from(message[0]) {
+        libc::AF_INET => Some(Ipv4Addr::from(<[u8; 4]>::try_from(&message[at..at + 4]).ok()?).into()),
+        libc::AF_INET6 => Some(Ipv6Addr::from(<[u8; 16]>::try_from(&message[at..at + 16]).ok()?).into()),
+        _ => None,
+    }
+}
+
 fn listener(body: &[u8], protocol: Protocol) -> Option<Listener> {
     let (message, attributes) = body.split_at_checked(MESSAGE_BYTES)?;
-    let address = match i32::from(message[0]) {
-        libc::AF_INET => IpAddr::V4(Ipv4Addr::from(<[u8; 4]>::try_from(&message[8..12]).ok()?)),
-        libc::AF_INET6 => IpAddr::V6(Ipv6Addr::from(<[u8; 16]>::try_from(&message[8..24]).ok()?)),
-        _ => return None,
-    };
+    let address = address(message, 8)?;
     let port = u16::from_be_bytes([message[4], message[5]]);
     (port != 0).then(|| Listener {
         protocol,

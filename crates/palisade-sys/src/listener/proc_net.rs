@@ -1,7 +1,7 @@
 //! `/proc/net/{tcp,tcp6,udp,udp6}` (proc_pid_net(5)): the way without sock_diag.
 
 use super::{LISTENERS_MAX, Listener, Protocol};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// The waiting sockets in such a file; lines that make no sense are passed over.
 pub(super) fn parse(protocol: Protocol, text: &str) -> Vec<Listener> {
@@ -28,6 +28,22 @@ fn socket(protocol: Protocol, line: &str) -> Option<Listener> {
         inode: fields.get(9)?.parse().ok()?,
         ..Listener::default()
     })
+}
+
+/// Both ends, ours first, of the established connections in such a file of TCP.
+pub(crate) fn connections(text: &str) -> impl Iterator<Item = (SocketAddr, SocketAddr)> {
+    text.lines().skip(1).filter_map(|line| {
+        let mut fields = line.split_ascii_whitespace().skip(1);
+        let (own, peer, state) = (fields.next()?, fields.next()?, fields.next()?);
+        // include/net/tcp_states.h
+        if state == "01" { Some((end(own)?, end(peer)?)) } else { None }
+    })
+}
+
+/// An IPv4 address that IPv6 carries is an IPv4 address.
+fn end(text: &str) -> Option<SocketAddr> {
+    let (address, port) = text.split_once(':')?;
+    Some(SocketAddr::new(self::address(address)?.to_canonical(), u16::from_str_radix(port, 16).ok()?))
 }
 
 /// The kernel prints the address as 32-bit numbers in the byte order of the machine.

@@ -87,11 +87,11 @@ fn captured_proc_net_files_are_read() {
 proptest! {
     #[test]
     fn no_datagram_and_no_line_panics(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
-        let _ = diag::take(&bytes, Protocol::Tcp, &mut Vec::new());
+        let _ = diag::walk(&bytes, |body| diag::ends(body).is_some());
         let mut framed = (bytes.len() as u32 + 16).to_ne_bytes().to_vec();
         framed.extend([20, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         framed.extend(&bytes);
-        let _ = diag::take(&framed, Protocol::Udp, &mut Vec::new());
+        let _ = diag::walk(&framed, |body| diag::ends(body).is_some());
         let _ = proc_net::parse(Protocol::Tcp, &String::from_utf8_lossy(&bytes));
     }
 

@@ -157,6 +157,14 @@ impl Identity {
         Ok(renewed)
     }
 
+    /// The identity of a copy of this host, under a name of its own.
+    pub fn another(&self, key_pem: String, chain_pem: String) -> Result<Identity> {
+        let parts = Parts { key_pem, chain_pem, root_pem: self.parts.root_pem.clone() };
+        let another = Identity::new(self.server.clone(), parts)?;
+        ensure!(another.host != self.host, "the certificate for a copy is for `{}` itself", self.host);
+        Ok(another)
+    }
+
     /// TLS towards the server: shows our certificate, trusts the pinned root, checks the fixed name.
     /// `server_name()` of `link::tls` is what to connect with.
     pub fn tls(&self, clock: Clock) -> Result<ClientConfig> {

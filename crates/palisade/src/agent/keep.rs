@@ -2,7 +2,9 @@
 
 use super::{Agent, spawn, state};
 use anyhow::Result;
-use palisade_core::{Clock, Generation, Plan, PlanState, Report, Step, StepOutcome, StepReport, SystemClock};
+use palisade_core::{
+    Clock, Generation, Plan, PlanState, Report, Step, StepOutcome, StepReport, SystemClock, Timestamp,
+};
 use palisade_guard::contract::{BoxFuture, LocalDesk, chain};
 use palisade_guard::entry::panic_text;
 use palisade_guard::link::{SpecHeld, Splice, spec_hash};
@@ -45,6 +47,15 @@ enum Message {
     Wake,
 }
 
+/// A change that is undone unless it is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Probation {
+    /// When it was in force here: what is tried later shows that it has cut nobody off.
+    pub changed_at: Timestamp,
+    /// When it ends by itself.
+    pub until: Timestamp,
+}
+
 /// One guard's keeper and its thread.
 pub struct KeeperHandle {
     word: &'static str,
@@ -55,6 +66,8 @@ pub struct KeeperHandle {
     error: Mutex<Option<String>>,
     /// The stamp of the host as it was verified last.
     stamp: Mutex<Option<u64>>,
+    /// What is on probation, as of the last report.
+    probation: Mutex<Option<Probation>>,
     sender: mpsc::Sender<Message>,
     receiver: Mutex<Option<mpsc::Receiver<Message>>>,
 }
@@ -73,6 +86,7 @@ impl KeeperHandle {
             report: Mutex::default(),
             error: Mutex::default(),
             stamp: Mutex::default(),
+            probation: Mutex::default(),
             sender,
             receiver: Mutex::new(Some(receiver)),
         })
@@ -103,6 +117,12 @@ impl KeeperHandle {
         Some(SpecHeld { generation: stored.generation, hash })
     }
 
+    /// This host becomes another one, whose specs the server numbers from the beginning. What is held
+    /// stays in force until the first of them comes.
+    pub fn begin_anew(&self) -> Result<()> {
+        self.store(|stored| stored.generation = Generation::default())
+    }
+
     /// Ends a wait.
     pub fn wake(&self) {
         let _ = self.sender.send(Message::Wake);
@@ -121,6 +141,11 @@ impl KeeperHandle {
     /// Why the state cannot be held, if so.
     pub fn error(&self) -> Option<String> {
         self.error.lock().expect("no panic while held").clone()
+    }
+
+    /// What is on probation at `now`.
+    pub fn probation(&self, now: Timestamp) -> Option<Probation> {
+        self.probation.lock().expect("no panic while held").filter(|probation| probation.until > now)
     }
 
     /// Plans made on this host, newest first.
@@ -313,8 +338,15 @@ fn reconcile(agent: &Agent, handle: &KeeperHandle, drift: bool) -> Option<Report
         steps,
         decisions: handle.keeper.decisions(&handle.stored.lock().expect("no panic while held").specs),
     };
+    let specs = handle.stored.lock().expect("no panic while held").specs.clone();
+    let until = handle.keeper.probation_until(&specs, report.at);
+    *handle.probation.lock().expect("no panic while held") =
+        until.map(|until| Probation { changed_at: report.at, until });
     *handle.report.lock().expect("no panic while held") = Some(report.clone());
     agent.wake.notify_one();
+    if until.is_some() {
+        agent.operator.wake();
+    }
     Some(report)
 }
 

@@ -23,6 +23,8 @@ const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_LONGEST: Duration = Duration::from_secs(15);
 /// A server that is silent on the stream of orders for this long is gone.
 const SILENCE_MAX: Duration = Duration::from_secs(HEARTBEAT_S * 3);
+/// How the body of a refusal of a copy begins.
+const CLONE_CODE: &str = "{\"code\":\"clone\"";
 const LINE_BYTES_MAX: usize = 64 << 20;
 /// A pause that the server asks for is kept up to this long.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
@@ -80,7 +82,13 @@ fn random() -> f64 {
 async fn connected(agent: &Arc<Agent>, way: &mut Way, attempt: &mut u32) -> Result<Next> {
     let line = dial(agent, way).await?;
     let connected_at = SystemClock.now();
-    let welcome: Welcome = line.post("/link/v1/hello", &hello(agent)).await?;
+    let welcome: Welcome = match (line.post("/link/v1/hello", &hello(agent)).await, &mut *way) {
+        (Err(error), Way::Joined { identity, dir }) if is_clone(&error) => {
+            become_another(agent, identity, dir, &line).await?;
+            return Ok(Next::End);
+        }
+        (answer, _) => answer?,
+    };
     if let Way::Joined { identity, dir } = way
         && renewed(identity, dir, &line, welcome.now).await?
     {
@@ -149,12 +157,32 @@ async fn renewed(identity: &mut Identity, dir: &Path, line: &Line, now: Timestam
         return Ok(false);
     }
     let (key, csr) = new_request(&identity.host)?;
-    let answer: Renewed = line.post("/link/v1/renew", &Renew { host: identity.host.clone(), csr }).await?;
+    let answer: Renewed =
+        line.post("/link/v1/renew", &Renew { host: identity.host.clone(), csr, clone: false }).await?;
     let next = identity.renewed(key, answer.chain)?;
     next.store(dir)?;
     *identity = next;
     tracing::info!(host.id = %identity.host, until = %identity.expires(), "the host's certificate was renewed");
     Ok(true)
+}
+
+/// True when the server says that this machine is a copy of the host that it claims to be.
+fn is_clone(error: &LineError) -> bool {
+    matches!(error, LineError::Refused { status: StatusCode::CONFLICT, said, .. } if said.starts_with(CLONE_CODE))
+}
+
+/// Takes a name and a key of its own, and has the agent started anew under it.
+async fn become_another(agent: &Agent, identity: &Identity, dir: &Path, line: &Line) -> Result<()> {
+    let (key, csr) = new_request(&identity.host)?;
+    let wanted = Renew { host: identity.host.clone(), csr, clone: true };
+    let answer: Renewed = line.post("/link/v1/renew", &wanted).await.context("asking for a name of its own")?;
+    let another = identity.another(key, answer.chain)?;
+    // first, so that a crash in between leaves a copy that asks again
+    agent.keepers.values().try_for_each(super::keep::KeeperHandle::begin_anew)?;
+    another.store(dir)?;
+    tracing::warn!(host.id = %identity.host, now = %another.host, "this machine is a copy of another host and has a name of its own now; the agent is started anew");
+    agent.renamed.notify_one();
+    Ok(())
 }
 
 struct Session<'a> {
@@ -226,7 +254,7 @@ impl Session<'_> {
         let jobs =
             self.agent.jobs.list().into_iter().filter(|j| self.jobs.get(&j.order) != Some(j)).collect::<Vec<_>>();
         let lost = self.agent.lost();
-        let operator_at = None;
+        let operator_at = self.agent.operator.seen_at();
         let up = Up {
             host: self.agent.id().clone(),
             looks: looks.iter().map(|l| l.report.clone()).collect(),

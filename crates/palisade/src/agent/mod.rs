@@ -10,6 +10,7 @@ mod keep;
 mod link;
 mod local;
 mod look;
+mod operator;
 pub mod permit;
 mod spool;
 mod state;
@@ -66,6 +67,10 @@ pub struct Agent {
     pub machine: Option<String>,
     /// A random id of this run.
     pub run: String,
+    /// Told when this host has taken another name, under which the agent has to be started anew.
+    pub renamed: tokio::sync::Notify,
+    /// When an operator last got in.
+    pub operator: operator::Operator,
     /// The newest epoch whose proof was accepted.
     pub epoch: epoch::Epoch,
     ending: tokio::sync::watch::Sender<bool>,
@@ -94,6 +99,7 @@ pub async fn start(config: &Config) -> Result<Running> {
     for handle in agent.keepers.values() {
         handle.start(&agent);
     }
+    operator::start(&agent);
     local::start(&agent, &config.agent_socket())?;
     let link = tokio::spawn(link::run(Arc::clone(&agent), way));
     Ok(Running { agent, link, _lock: lock })
@@ -106,6 +112,7 @@ impl Running {
         self.agent.ending.send_replace(true);
         self.agent.wake.notify_one();
         self.agent.looks.wake();
+        self.agent.operator.wake();
         for keeper in self.agent.keepers.values() {
             keeper.wake();
         }
@@ -183,6 +190,8 @@ fn assemble(config: &Config, dir: &Path, way: &link::Way) -> Result<Agent> {
         host: Host { id, root: Root::live() },
         machine: machine::id(&Root::live()),
         run: run_id(),
+        renamed: tokio::sync::Notify::new(),
+        operator: operator::Operator::default(),
         epoch: epoch::Epoch::load(dir, way)?,
         ending: tokio::sync::watch::channel(false).0,
         respec: tokio::sync::Notify::new(),

@@ -3,6 +3,7 @@
 mod authority;
 mod check;
 mod client;
+mod host;
 mod install;
 mod join;
 mod join_token;
@@ -64,7 +65,7 @@ enum Command {
     Install(install::InstallArgs),
     /// Hosts
     #[command(subcommand)]
-    Host(nouns::HostCommand),
+    Host(host::HostCommand),
     /// What is wrong, with evidence and mend
     #[command(subcommand)]
     Finding(nouns::FindingCommand),
@@ -179,7 +180,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
 
 async fn nouns(command: Command, context: CliContext) -> Result<ExitCode> {
     match command {
-        Command::Host(c) => nouns::host(c, &context).await,
+        Command::Host(c) => host::run(c, &context).await,
         Command::Finding(c) => nouns::finding(c, &context).await,
         Command::Practice(c) => nouns::practice(c, &context).await,
         Command::Plan(c) => nouns::plan(c, &context).await,
@@ -199,8 +200,14 @@ async fn run_agent(config: Config, args: &join::AgentArgs) -> Result<ExitCode> {
         return join::run(url, args, &config).await;
     }
     let running = agent::start(&config).await?;
-    process::end_asked().await;
+    let renamed = tokio::select! {
+        () = process::end_asked() => false,
+        () = running.agent.renamed.notified() => true,
+    };
     running.end().await;
+    if renamed {
+        return Err(process::start_anew());
+    }
     Ok(ExitCode::SUCCESS)
 }
 

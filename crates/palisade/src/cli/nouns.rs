@@ -9,22 +9,6 @@ use serde_json::{Value, json};
 use std::process::ExitCode;
 
 #[derive(Debug, clap::Subcommand)]
-pub enum HostCommand {
-    /// List hosts
-    List,
-    /// Have every guard of a host observe now
-    Look {
-        /// Its name
-        name: String,
-    },
-    /// Show one host with its guards
-    Show {
-        /// Its name
-        name: String,
-    },
-}
-
-#[derive(Debug, clap::Subcommand)]
 pub enum FindingCommand {
     /// List findings, worst first
     List {
@@ -118,48 +102,6 @@ pub enum TokenCommand {
     },
 }
 
-pub async fn host(command: HostCommand, context: &CliContext) -> Result<ExitCode> {
-    match command {
-        HostCommand::List => {
-            let hosts = context.client.call("GET", "/api/v1/hosts?limit=1000", None).await?;
-            context.print(&hosts, &["name", "state", "verdict", "os", "findings", "worst"], |h| {
-                vec![
-                    cell(h, "name"),
-                    cell(h, "state"),
-                    cell(&h["verdict"], "word"),
-                    cell(h, "os"),
-                    cell(h, "findings_open"),
-                    cell(&h["worst"], "title"),
-                ]
-            });
-        }
-        HostCommand::Look { name } => {
-            let wanted = json!({ "host": name, "kind": "look" });
-            let order = context.client.call("POST", "/api/v1/orders", Some(wanted)).await?;
-            print_fields(context, &order, &["id", "host", "kind"]);
-        }
-        HostCommand::Show { name } => {
-            let host = context.client.call("GET", &format!("/api/v1/hosts/{}", segment(&name)), None).await?;
-            if context.output == Output::Json {
-                println!("{host:#}");
-            } else {
-                println!(
-                    "{}  {}  {}  {}",
-                    cell(&host, "name"),
-                    cell(&host, "state"),
-                    cell(&host["verdict"], "word"),
-                    cell(&host, "os")
-                );
-                let guards = json!({ "items": host["guards"] });
-                context.print(&guards, &["guard", "state", "observed", "why"], |g| {
-                    vec![cell(g, "guard"), cell(g, "state"), cell(g, "observed_at"), cell(g, "reason")]
-                });
-            }
-        }
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
 pub async fn finding(command: FindingCommand, context: &CliContext) -> Result<ExitCode> {
     match command {
         FindingCommand::List { host, practice, severity } => {
@@ -204,8 +146,11 @@ pub async fn plan(command: PlanCommand, context: &CliContext) -> Result<ExitCode
     let answer = match command {
         PlanCommand::List => {
             let plans = client.call("GET", "/api/v1/plans", None).await?;
-            context.print(&plans, &["id", "state", "guard", "title", "by", "created", "deadline"], |p| {
-                ["id", "state", "guard", "title", "by", "created_at", "deadline"].map(|c| cell(p, c)).to_vec()
+            context.print(&plans, &["id", "state", "hosts", "guard", "title", "by", "created", "deadline"], |p| {
+                let mut row =
+                    ["id", "state", "guard", "title", "by", "created_at", "deadline"].map(|c| cell(p, c)).to_vec();
+                row.insert(2, hosts_said(p));
+                row
             });
             return Ok(ExitCode::SUCCESS);
         }
@@ -226,12 +171,23 @@ pub async fn plan(command: PlanCommand, context: &CliContext) -> Result<ExitCode
         list("steps").iter().for_each(|s| {
             println!("step: {} {} ({})", cell(s, "name"), printable(&cell(s, "object")), printable(&cell(s, "reason")))
         });
-        for report in list("reports") {
-            let verified = if report["verified"] == json!(true) { "verified" } else { "not verified" };
-            println!("{}: {} at {}", cell(&report, "host"), verified, cell(&report, "at"));
+        for host in list("hosts_state") {
+            let silent = host["silent"].as_str().map(|word| format!(" ({})", word.replace('_', " ")));
+            let at = host["at"].as_str().map(|at| format!(" at {at}"));
+            let error = host["error"].as_str().map(|error| format!(": {}", printable(error)));
+            let more: String = [silent, at, error].into_iter().flatten().collect();
+            println!("{}: {}{more}", cell(&host, "host"), cell(&host, "state").replace('_', " "));
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// On how many of its hosts a plan is done. A plan of a host's own operator has none.
+fn hosts_said(plan: &Value) -> String {
+    let count = |name: &str| plan["progress"][name].as_u64();
+    let Some(hosts) = count("hosts") else { return "–".to_owned() };
+    let done = if plan["state"] == "rolled_back" { count("rolled_back") } else { count("applied") };
+    format!("{} of {hosts}", done.unwrap_or(0))
 }
 
 pub async fn order(command: OrderCommand, context: &CliContext) -> Result<ExitCode> {
@@ -304,7 +260,8 @@ pub async fn status(context: &CliContext) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_fields(context: &CliContext, value: &Value, fields: &[&str]) {
+/// One field per line, or the whole as JSON.
+pub fn print_fields(context: &CliContext, value: &Value, fields: &[&str]) {
     if context.output == Output::Json {
         println!("{value:#}");
         return;

@@ -105,6 +105,15 @@ pub fn verdict(row: &HostRow) -> VerdictWord {
     }
 }
 
+/// A host that is new gets the specs that hold for the whole fleet: without a generation of its own
+/// it would be sent none until the next change.
+pub async fn welcome(server: &Server, db: &mut SqliteConnection, host: &HostId) -> Result<(), GuardError> {
+    for guard in server.guards.iter().filter(|guard| guard.keeper.is_some()) {
+        store::generations_raise(db, std::slice::from_ref(host), guard.word).await?;
+    }
+    Ok(())
+}
+
 /// All hosts but the retired ones: the revoked are still there, and count as unknown.
 pub async fn snapshot(server: &Server) -> Result<Vec<HostSnapshot>, GuardError> {
     let mut db = server.context.db.read().acquire().await?;

@@ -9,7 +9,7 @@ use super::ca::SignedHost;
 use super::guessing::{self, Blocked};
 use super::join_name::{self, NoPlace, Place};
 use super::join_store::{self as store, JoinTokenRow};
-use super::{Server, access, session, trust_store as certificates};
+use super::{Server, access, fleet, session, trust_store as certificates};
 use crate::link::join::{JoinParams, JoinToken, Joined};
 use axum::Json;
 use axum::extract::{ConnectInfo, State};
@@ -143,7 +143,7 @@ async fn admit(server: &Server, params: &JoinParams, from: IpAddr, now: Timestam
     };
     let signed = server.authority.sign_host_at(&params.csr, &host.id, now)?;
     let host = with_what_it_joined(host, &row, params, &signed);
-    store_host(&mut tx, &host, &signed, before.as_ref(), now).await?;
+    store_host(server, &mut tx, &host, &signed, before.as_ref(), now).await?;
     store::join_put(&mut tx, &row.id, host.id.as_str(), now).await?;
     server.context.record(&mut tx, &joined_event(&host, before.as_ref(), params, &row, from, now)).await?;
     tx.commit().await?;
@@ -190,6 +190,7 @@ fn with_what_it_joined(mut host: HostRow, token: &JoinTokenRow, params: &JoinPar
 
 /// The host with its one certificate: whatever it had before lets nobody in any more.
 async fn store_host(
+    server: &Server,
     tx: &mut Write,
     host: &HostRow,
     signed: &SignedHost,
@@ -197,6 +198,7 @@ async fn store_host(
     now: Timestamp,
 ) -> Result<(), Refusal> {
     frame::host_put(tx, host).await?;
+    fleet::welcome(server, tx, &host.id).await?;
     certificates::certificate_insert(tx, &host.id, signed, now).await?;
     certificates::certificates_revoke(tx, &host.id, &[&signed.serial], "the host has joined again", now).await?;
     if before.is_some_and(|b| b.standing == Standing::Retired) {

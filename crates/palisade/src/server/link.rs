@@ -4,7 +4,7 @@ use super::access::Origin;
 use super::peer::Peer;
 use super::presence::End;
 use super::specs::Carried;
-use super::{Server, message};
+use super::{Server, clone, fleet, message};
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -46,9 +46,17 @@ type Agent = Option<Extension<Peer>>;
 
 /// Lets a message through that is for its own sender. Whoever speaks for another host is cut off.
 async fn own(server: &Server, agent: &Agent, claimed: &HostId) -> Result<(), ApiError> {
+    own_name(server, agent, claimed).await?;
+    if agent.is_some() {
+        server.presence.heard(claimed, server.context.now());
+    }
+    Ok(())
+}
+
+/// As [`own`], for one that may be a copy of the host: what it says is nothing heard of the original.
+async fn own_name(server: &Server, agent: &Agent, claimed: &HostId) -> Result<(), ApiError> {
     let Some(Extension(peer)) = agent else { return Ok(()) };
     if peer.host == *claimed {
-        server.presence.heard(claimed, server.context.now());
         return Ok(());
     }
     let message = format!("{} spoke as {claimed} and was cut off", peer.host);
@@ -78,17 +86,23 @@ async fn tell(server: &Server, host: &HostId, kind: &str, severity: Severity, me
 
 async fn hello(State(server): State<Server>, agent: Agent, request: Request) -> Result<Json<Welcome>, ApiError> {
     let hello: Hello = message::read(&server, request).await?;
-    own(&server, &agent, &hello.host).await?;
+    own_name(&server, &agent, &hello.host).await?;
     let now = server.context.now();
     let mut db = server.context.db.read().acquire().await?;
     let known = store::host(&mut db, &hello.host).await?;
     let streams = streams(&server, &mut db, &hello.host).await?;
     let ahead = ahead(&mut db, &hello).await?;
     drop(db);
+    if let (Some(Extension(peer)), Some(row)) = (&agent, &known) {
+        clone::admit(&server, peer, row, &hello, server.presence.heard_at(&hello.host)).await?;
+    }
     // after a restart of the server all hosts come at once, and hardly any has something new to say
-    if known.is_none_or(|row| row.facts != hello.facts) {
+    if known.as_ref().is_none_or(|row| row.facts != hello.facts) {
         let mut tx = server.begin().await?;
         store::host_seen(&mut tx, &hello.host, Some(&hello.facts), now).await?;
+        if known.is_none() {
+            fleet::welcome(&server, &mut tx, &hello.host).await?;
+        }
         tx.commit().await?;
     }
     if let Some(theirs) = hello.now {

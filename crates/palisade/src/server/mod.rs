@@ -7,6 +7,7 @@ mod api;
 mod assets;
 mod body;
 pub mod ca;
+mod clone;
 mod cloud_init;
 mod findings;
 #[cfg(test)]
@@ -90,6 +91,8 @@ pub struct Server {
     pub connections: tokio::sync::watch::Sender<u64>,
     /// Where it listens, once it does.
     pub address: Arc<std::sync::OnceLock<std::net::SocketAddr>>,
+    /// Copies of hosts that were refused.
+    pub clones: Arc<clone::Clones>,
     /// When an operator last reached each host.
     pub operators: Arc<plans::Operators>,
     /// Names and addresses by which it is reached, as configured.
@@ -170,6 +173,7 @@ pub async fn open(dir: &Path, config: &Config, authority: ca::Authority) -> Resu
     let (ingest, queue) = ingest::Ingest::new();
     let server = Server {
         address: Arc::default(),
+        clones: Arc::default(),
         operators: Arc::default(),
         started_at: context.now(),
         connections: tokio::sync::watch::channel(0).0,

@@ -1,7 +1,8 @@
 //! A host renews its certificate, with the one that it has.
 
 use super::ca::{AgentPeer, SignedHost};
-use super::{Server, peer, trust_store as certificates};
+use super::peer::Peer;
+use super::{Server, clone, peer, trust_store as certificates};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
@@ -27,10 +28,19 @@ pub fn router() -> Router<Server> {
 async fn renew(
     State(server): State<Server>,
     Extension(peer): Extension<AgentPeer>,
+    connection: Option<Extension<Peer>>,
     Body(params): Body<Renew>,
 ) -> Result<Json<Renewed>, ApiError> {
     let now = server.context.now();
     let mut tx = server.begin().await?;
+    if let (true, Some(Extension(connection))) = (params.clone, connection) {
+        peer::admitted(&mut tx, &peer).await?;
+        let new = clone::new_identity(&server, &mut tx, &connection, &params.csr).await?;
+        tx.commit().await?;
+        server.context.publish(&["hosts", "journal"]);
+        tracing::warn!(host.id = %peer.host, copy = %new.host, "a copy of a host has a name of its own now");
+        return Ok(Json(Renewed { chain: new.chain }));
+    }
     let host = match allowed(&mut tx, &peer, &params.host, now).await {
         Ok(host) => host,
         Err(error) => {

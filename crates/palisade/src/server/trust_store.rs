@@ -7,7 +7,7 @@ use super::ca::SignedHost;
 use palisade_core::{HostId, Timestamp};
 use palisade_guard::GuardError;
 use palisade_guard::store::at;
-use sqlx::SqliteConnection;
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 /// A certificate that was issued to a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +58,18 @@ pub async fn certificate(db: &mut SqliteConnection, serial: &str) -> Result<Opti
     .fetch_optional(db)
     .await?;
     Ok(found.map(row))
+}
+
+/// The certificates with these serial numbers, in no order.
+pub async fn certificates(db: &mut SqliteConnection, serials: &[&str]) -> Result<Vec<CertificateRow>, GuardError> {
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "SELECT serial, host, issued_at, not_after, revoked_at, reason FROM server_certificate WHERE serial IN (",
+    );
+    let mut list = query.separated(", ");
+    serials.iter().for_each(|serial| _ = list.push_bind((*serial).to_owned()));
+    query.push(")");
+    let all: Vec<Tuple> = query.build_query_as().fetch_all(db).await?;
+    Ok(all.into_iter().map(row).collect())
 }
 
 /// All certificates of a host, newest first.

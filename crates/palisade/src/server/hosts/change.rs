@@ -1,6 +1,6 @@
 //! Changes of a host's place in the fleet: region, tags and profile, retiring, revoking.
 
-use super::super::{Server, tokens};
+use super::super::{Server, tokens, trust_store};
 use super::{HostView, find, row, view};
 use axum::Json;
 use axum::extract::{Path, State as Inject};
@@ -193,6 +193,7 @@ async fn end(
     let now = server.context.now();
     row.standing = standing;
     store::host_put(&mut tx, &row).await?;
+    trust_store::certificates_revoke(&mut tx, &row.id, &[], &reason, now).await?;
     store::verdict_put(&mut tx, &row.id, word, Some(&reason), row.seen_at, now).await?;
     server.context.record(&mut tx, &event).await?;
     tx.commit().await?;

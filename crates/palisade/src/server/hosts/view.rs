@@ -1,7 +1,7 @@
 //! A host as lists and pages show it.
 
-use super::super::Server;
 use super::super::fleet::HostSnapshot;
+use super::super::{Server, trust_store};
 use crate::guards::{self, Figures};
 use palisade_core::{Finding, Generation, HostId, HostKind, Profile, Standing, State, Tags, Timestamp, VerdictWord};
 use palisade_guard::api::{ApiError, Caller, Can, Role};
@@ -156,13 +156,18 @@ impl Beside {
     }
 }
 
+/// The newest certificate of each host; that of a host that joined long ago may be forgotten.
 async fn certificates(
-    _db: &mut SqliteConnection,
+    db: &mut SqliteConnection,
     hosts: &[HostSnapshot],
 ) -> Result<HashMap<HostId, CertificateView>, ApiError> {
+    let serials: Vec<&str> = hosts.iter().filter_map(|host| host.row.serial.as_deref()).collect();
+    let rows = trust_store::certificates(db, &serials).await?;
+    let ends: HashMap<&str, Timestamp> = rows.iter().map(|row| (row.serial.as_str(), row.not_after)).collect();
     let of = |host: &HostSnapshot| {
         let serial = host.row.serial.clone()?;
-        Some((host.row.id.clone(), CertificateView { serial, not_after: None }))
+        let not_after = ends.get(serial.as_str()).copied();
+        Some((host.row.id.clone(), CertificateView { serial, not_after }))
     };
     Ok(hosts.iter().filter_map(of).collect())
 }
