@@ -43,6 +43,16 @@ const PRACTICES = [
 ];
 
 export const SILENT = "mail-2";
+/** How the hosts were last heard of that are not simply online: word, seconds ago, what shows it. */
+const VERDICTS = {
+  [SILENT]: ["unreachable", 745, "no answer to 3 probes over 90 s; the connection was never closed"],
+  "db-4": ["killed", 310, "its connection was reset while the host answered a probe \u202Egnp.exe"],
+  "build-2": ["ended", 5400, "its agent said goodbye: the service was stopped"],
+  "cache-3": ["clock_wrong", 130, "its clock is 371 d ahead of the server's"],
+  "edge-6": ["never", 90, null],
+  "log-3": ["revoked", 86400, "the disk was sold"],
+};
+const REGIONS = ["fra-1", "ams-2", null];
 const ROLES = [["web", 14], ["db", 6], ["cache", 4], ["mail", 3], ["build", 5], ["edge", 6], ["log", 3]];
 export const NAMES = ROLES.flatMap(([role, count]) => Array.from({ length: count }, (_, i) => `${role}-${i + 1}`));
 
@@ -84,22 +94,43 @@ const stateOf = (host) => {
   return top >= 3 ? "bad" : top >= 1 ? "attention" : "good";
 };
 
+const regionOf = (i) => REGIONS[i % REGIONS.length];
+
 export function hosts() {
-  return NAMES.map((name, i) => {
-    const silent = name === SILENT;
-    const own = findings.filter((f) => f.host === name && f.state === "open");
-    return {
-      name, state: silent ? "unknown" : stateOf(name),
-      verdict: { word: silent ? "silent" : "online", since: ago(silent ? 745 : 86400 * 3) },
-      os: chance(name, "os") < 0.6 ? "Debian GNU/Linux 12 (bookworm)" : "Ubuntu 24.04.1 LTS", kernel: "6.1.0-28-amd64", uptime_s: Math.floor(chance(name, "up") * 8e6) + 4000,
-      addresses: [`192.0.2.${i + 10}`, `2001:db8::${(i + 10).toString(16)}`], agent_version: "0.1.0",
-      tags: [`role=${name.split("-")[0]}`, i % 3 === 0 ? "env=test" : "env=live"],
-      worst: own[0] ?? null, findings_open: own.length,
-      cpu: silent ? null : chance(name, "cpu") ** 2, memory: silent ? null : 0.2 + chance(name, "mem") * 0.7, disk: 0.1 + chance(name, "disk") * 0.8,
-      updates: Math.floor(chance(name, "upd") * 30), observed_at: ago(silent ? 745 : 12), fresh_until: silent ? ago(700) : ahead(60),
-      generation: { epoch: 1, n: 41 }, can: { ban: true, remove: "needs role admin" },
-    };
-  });
+  return [...NAMES.map(host), agentless()];
+}
+
+function host(name, i) {
+  const [word = "online", since_s = 86400 * 3, reason = null] = VERDICTS[name] ?? [];
+  const quiet = word !== "online";
+  const own = findings.filter((f) => f.host === name && f.state === "open");
+  return {
+    name, state: quiet ? "unknown" : stateOf(name), kind: "agent", profile: i % 5 === 0 ? "protect" : "observe", standing: word === "revoked" ? "revoked" : "active",
+    region: regionOf(i), tags: { role: name.split("-")[0], env: i % 3 === 0 ? "test" : "live", ...(i % 7 === 0 ? { owner: "Ann B", "backup/policy": "daily" } : {}) }, address: null,
+    verdict: { word, since: ago(since_s), reason },
+    lost: name === SILENT ? { monitor: 4000, journal: 120 } : {}, certificate: i === 0 ? null : { serial: `0${i}4be19c770a52c8`, not_after: ahead(86400 * (12 + i)) },
+    os: chance(name, "os") < 0.6 ? "Debian GNU/Linux 12 (bookworm)" : "Ubuntu 24.04.1 LTS", kernel: "6.1.0-28-amd64", uptime_s: quiet ? null : Math.floor(chance(name, "up") * 8e6) + 4000,
+    addresses: [`192.0.2.${i + 10}`, `2001:db8::${(i + 10).toString(16)}`], agent_version: "0.1.0", permit: ["observe", "ban"],
+    worst: own[0] ?? null, findings_open: own.length,
+    cpu: quiet ? null : chance(name, "cpu") ** 2, memory: quiet ? null : 0.2 + chance(name, "mem") * 0.7, disk: 0.1 + chance(name, "disk") * 0.8,
+    updates: Math.floor(chance(name, "upd") * 30), observed_at: ago(quiet ? since_s : 12), fresh_until: quiet ? ago(since_s - 60) : ahead(60),
+    generation: { epoch: 1, n: 41 }, can: { ban: true, look: quiet ? `the agent is not connected: ${word}` : true, tag: true, retire: true, revoke: word === "revoked" ? "its certificate is revoked already" : true },
+  };
+}
+
+function agentless() {
+  return {
+    ...host("nas-1", 3), name: "nas-1", state: "unknown", kind: "agentless", address: "nas.example.org", region: "fra-1", tags: { role: "nas" }, verdict: { word: "agentless", since: ago(9e5), reason: null }, certificate: null,
+    os: "", kernel: "", uptime_s: null, addresses: [], worst: null, findings_open: 0, cpu: null, memory: null, disk: null, updates: null, permit: [],
+    can: { ban: "no agent runs on it", look: "no agent runs on it", tag: true, retire: true, revoke: "it has no certificate" },
+  };
+}
+
+/** A host that has just come in with a join token. */
+export function newcomer(name, { region, tags, profile }, online) {
+  return {
+    ...host("web-1", 1), name, region: region ?? null, tags, profile, state: "unknown", verdict: { word: online ? "online" : "never", since: ago(1), reason: null }, worst: null, findings_open: 0, lost: {},
+  };
 }
 
 function practiceStates(of) {
@@ -127,6 +158,12 @@ const MESSAGES = [
   ["firewall.ban.add", "medium", "ban of 198.51.100.4 refused: it is on the allow-list", "operator-2", "refused"],
   ["frame.session.open", "informational", "signed in", "admin", "success"],
 ];
+/** What some changes carry besides their sentence. */
+const DATA = {
+  "frame.host.tag": { before: { region: null, tags: { env: "test" }, profile: "observe" }, after: { region: "fra-1", tags: { env: "live", role: "web" }, profile: "observe" } },
+  "firewall.ban.add": { plan: "p-1", rule: "r1", seconds: 43200 },
+};
+MESSAGES.unshift(["frame.host.tag", "informational", "changed region and tags of web-1", "operator-2", "success"]);
 
 export function events(count, audit) {
   return Array.from({ length: count }, (_, i) => {
@@ -134,7 +171,7 @@ export function events(count, audit) {
     return {
       id: 1000 - i, time: ago(40 + i * i * 17), kind, host: kind.startsWith("frame.session") ? null : NAMES[(i * 7) % NAMES.length], severity, outcome,
       actor: { name: actor, ...(actor === "agent" || actor === "server" ? {} : { from: "198.51.100.4" }) }, message, object: kind.startsWith("firewall") ? "203.0.113.9" : null, audit,
-      data: { rule: "r1", seconds: 43200 },
+      data: DATA[kind] ?? {},
     };
   });
 }

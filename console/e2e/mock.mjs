@@ -5,12 +5,13 @@ import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as canned from "./canned.mjs";
+import { codeFits, fleetRoutes, hosts, mixed } from "./fleet.mjs";
 
 const DIST = fileURLToPath(new URL("../dist/", import.meta.url));
 const PORT = Number(process.env.PORT ?? 8088);
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".woff2": "font/woff2", ".json": "application/json" };
 const CSP =
-  "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; object-src 'none'; base-uri 'none'; form-action 'self'";
+  "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; object-src 'none'; base-uri 'none'; form-action 'self'";
 const TOKEN = "mock-first-run";
 const CSRF = "mock-csrf";
 
@@ -25,20 +26,22 @@ const world = {
   allow: [{ cidr: "192.0.2.0/24", reason: "office", by: "admin", since: canned.ago(900000), ends_at: null }],
   tokens: [{ name: "backup-job", role: "viewer", created_by: "admin", created_at: canned.ago(8e5), expires_at: canned.ahead(6e6), used_at: canned.ago(300), used_from: "192.0.2.14" }],
   streams: new Set(),
+  totp: false,
 };
-if (process.env.MOCK_PROBATION !== "0") world.plans.push(canned.banPlan({ address: "203.0.113.77", probation: "60s", hosts: canned.NAMES.slice(0, 7) }, "p-7"));
+if (process.env.MOCK_PROBATION !== "0") world.plans.push(mixed(canned.banPlan({ address: "203.0.113.77", probation: "60s", hosts: canned.NAMES.slice(0, 7) }, "p-7"), "probation"));
+world.plans.push(mixed(canned.banPlan({ address: "203.0.113.50", hosts: canned.NAMES.slice(7, 14) }, "p-5"), "partial"));
 world.plans.push(canned.banPlan({ address: "203.0.113.9", for: "12h" }, "p-1"), { ...canned.banPlan({ address: "203.0.113.40" }, "p-0"), state: "rolled_back", reason: "the deadline passed without a confirmation" });
 // The mock's probation never ends, so that its bar can be looked at.
 const freshPlans = () => world.plans.map((plan) => (plan.state === "probation" ? { ...plan, deadline: canned.ahead(47) } : plan));
 
 function overview() {
-  const hosts = canned.hosts();
+  const all = hosts();
   const open = canned.findings.filter((f) => f.state === "open");
   const count = (severity) => open.filter((f) => f.severity === severity).length;
   return {
-    hosts_total: hosts.length, need_you: new Set([...open.filter((f) => ["critical", "high"].includes(f.severity)).map((f) => f.host), canned.SILENT]).size,
-    counts: { silent: 1, plans_on_probation: world.plans.filter((p) => p.state === "probation").length, findings_open: Object.fromEntries(["critical", "high", "medium", "low", "informational"].map((s) => [s, count(s)])) },
-    score: 37, practices: canned.practices(), do_next: open.slice(0, 7).map((finding, i) => ({ ...finding, more: i })), hosts: hosts.map(({ name, state, verdict }) => ({ name, state, verdict: verdict.word })),
+    hosts_total: all.length, need_you: new Set([...open.filter((f) => ["critical", "high"].includes(f.severity)).map((f) => f.host), canned.SILENT]).size,
+    counts: { silent: 4, plans_on_probation: world.plans.filter((p) => p.state === "probation").length, findings_open: Object.fromEntries(["critical", "high", "medium", "low", "informational"].map((s) => [s, count(s)])) },
+    score: 37, practices: canned.practices(), do_next: open.slice(0, 7).map((finding, i) => ({ ...finding, more: i })), hosts: all.map(({ name, state, verdict }) => ({ name, state, verdict: verdict.word })),
     guards_reported: { done: 6, total: 6 }, observed_at: canned.ago(8), fresh_until: canned.ahead(60),
   };
 }
@@ -58,11 +61,6 @@ const problem = (status, code, message, hint) => ({ status, body: { code, messag
 const routes = [
   ["GET", "/sign-in", () => ({ server_name: "palisade.example", fingerprint: "SHA256:4b:1e:9c:77:0a:52:c8:d1:3f:66:90:ab:12:ef:55:7d:08:91:aa:34:c0:de:7b:19:42:86:f3:5d:e1:20:9f:6c", first_run: world.account === null })],
   ["GET", "/overview", overview],
-  ["GET", "/hosts", ({ query }) => list(matching(canned.hosts(), query), query)],
-  ["GET", "/hosts/:name", ({ params }) => {
-    const host = canned.hosts().find((h) => h.name === params.name);
-    return host ? { ...host, guards: canned.guardsOf(host.name), practices: canned.practices(host.name) } : problem(404, "host_unknown", `no host is called \`${params.name}\``, "the nearest names are listed");
-  }],
   ["GET", "/findings", ({ query }) => list(matching(canned.findings, query, ["host", "practice", "check", "severity", "state"]), query, { checks_run: 63 * 41, checks_unknown: 1 })],
   ["GET", "/findings/:id", ({ params }) => canned.findings.find((f) => f.id === params.id) ?? problem(404, "finding_unknown", `no finding \`${params.id}\``)],
   ["GET", "/plans", ({ query }) => list(matching(freshPlans(), query, ["state"]), query)],
@@ -100,7 +98,7 @@ const routes = [
   ["GET", "/firewall/exposure", ({ query }) => list(canned.exposure(query.get("host")), query)],
   ["GET", "/firewall/ruleset", ({ query }) => list([canned.ruleset(query.get("host"))], query)],
   ["GET", "/journal/events", ({ query }) => list(matching(canned.events(240, false), query, ["host"]), query)],
-  ["GET", "/audit", ({ query }) => list(matching(canned.events(30, true).filter((e) => e.actor.name.startsWith("admin") || e.actor.name.startsWith("operator")), query, ["host"]), query)],
+  ["GET", "/audit", ({ query }) => list(matching(canned.events(30, true).filter((e) => e.actor.name.startsWith("admin") || e.actor.name.startsWith("operator")), query, ["host"]).filter((e) => !query.get("actor") || e.actor.name === query.get("actor")).filter((e) => e.kind.startsWith(query.get("kind") ?? "")).filter((e) => e.time >= (query.get("from") ?? "")), query)],
   ["GET", "/tokens", ({ query }) => list(world.tokens, query)],
   ["POST", "/tokens", ({ body }) => {
     const token = { name: body.name, role: body.role, created_by: "admin", created_at: canned.ago(0), expires_at: canned.ahead(7e6), used_at: null, used_from: null };
@@ -111,6 +109,7 @@ const routes = [
     world.tokens = world.tokens.filter((t) => t.name !== params.name);
     return {};
   }],
+  ...fleetRoutes({ world, list, matching, problem, tell }),
 ];
 
 function settle(id, state) {
@@ -143,10 +142,13 @@ async function api(request, answer, path, query) {
   const signedIn = request.headers.cookie?.includes("palisade_mock=1") ?? false;
   if (path === "/session" && request.method === "POST") {
     if (world.account === null || body.name !== world.account.name || body.password !== world.account.password) return send(401, { code: "wrong_credentials", message: "name or password wrong" });
+    if (world.totp && !body.code) return send(401, { code: "totp_required", message: "a code is needed" });
+    if (world.totp && !codeFits(body.code)) return send(401, { code: "wrong_credentials", message: "name, password or code wrong" });
     session(answer);
     return send(200, {});
   }
   if (path === "/welcome") {
+    if (body.token.startsWith("mock-link-") && world.account !== null) return send(400, { code: "weak_password", message: "`password` needs something that is no simple pattern" });
     if (body.token !== TOKEN || world.account !== null) return send(403, { code: "link_used", message: "this link was used or has expired", hint: "make a new one on the server: palisade user link" });
     world.account = { name: body.name, password: body.password };
     session(answer);
@@ -158,7 +160,7 @@ async function api(request, answer, path, query) {
       answer.setHeader("set-cookie", "palisade_mock=; Path=/; Max-Age=0");
       return send(200, {});
     }
-    return send(200, { name: world.account?.name ?? "admin", role: "admin", expires_at: canned.ahead(40000), csrf: CSRF, server: { name: "palisade.example", fingerprint: "SHA256:4b:1e", version: "0.1.0", time: canned.ago(0) } });
+    return send(200, { name: world.account?.name ?? "admin", role: "admin", expires_at: canned.ahead(40000), csrf: CSRF, totp: world.totp, server: { name: "palisade.example", fingerprint: "SHA256:4b:1e", version: "0.1.0", time: canned.ago(0) } });
   }
   if (path === "/stream") {
     answer.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
@@ -173,7 +175,7 @@ async function api(request, answer, path, query) {
     if (!match) continue;
     const params = Object.fromEntries(Object.entries(match.groups ?? {}).map(([key, value]) => [key, decodeURIComponent(value)]));
     const result = handle({ params, query, body });
-    return "status" in result && "body" in result ? send(result.status, result.body) : send(200, result);
+    return "status" in result && "body" in result && "code" in result.body ? send(result.status, result.body) : send(200, result);
   }
   send(404, { code: "not_found", message: `nothing is at ${path}` });
 }

@@ -1,11 +1,14 @@
 // Drives the console in Chromium against a running server: one line per path, then a summary.
 // PALISADE_URL      https://host:port (self-signed is fine); http for the mock
 // PALISADE_WELCOME  the first-run link that the server printed
+// PALISADE_MOCK     1 for the mock, which shows states that a server of one host cannot have
+// PALISADE_VIEWS    some of the views below, by name; all if absent
 // PALISADE_SHOTS    where the screenshots go (default: test-results beside this folder)
 import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
+import { fleetPaths } from "./fleet-paths.mjs";
 
 const URL_BASE = process.env.PALISADE_URL?.replace(/\/$/, "");
 const WELCOME = process.env.PALISADE_WELCOME;
@@ -135,6 +138,13 @@ await path(page, "live light", async () => {
   await page.locator('[data-word="live"]').waitFor();
 });
 
+const fleet = fleetPaths({ path, go, heading, table, mock: process.env.PALISADE_MOCK === "1", name: NAME, password: PASSWORD });
+const firstHost = async (page) => {
+  await go(page, "/hosts");
+  await page.locator("[data-row]").first().waitFor();
+  return (await page.locator("[data-row]").first().innerText()).trim();
+};
+
 async function pages(page) {
   await path(page, "overview", async () => {
     await go(page, "/");
@@ -221,6 +231,7 @@ async function pages(page) {
     await go(page, "/hosts/no-such-host");
     await page.getByRole("alert").waitFor();
   }, { status: [404] });
+  await fleet.looks(page, host);
 }
 
 async function ban(page) {
@@ -299,10 +310,12 @@ async function shellPaths(page) {
 
 await ban(page);
 await shellPaths(page);
+await fleet.acts(page, await firstHost(page));
 const state = await page.context().storageState();
 await pages(page);
 const last = page;
-for (const chosen of VIEWS.slice(1)) {
+const wanted = process.env.PALISADE_VIEWS?.split(",");
+for (const chosen of VIEWS.slice(1).filter(({ name }) => wanted?.includes(name) ?? true)) {
   page = await open(chosen, state);
   await pages(page);
   if (chosen.width < 768) {
@@ -318,12 +331,14 @@ for (const chosen of VIEWS.slice(1)) {
 // Out, and back in with the wrong and the right words.
 view = VIEWS[0];
 page = last;
-await path(page, "sign out", async () => {
-  await go(page, "/");
-  await page.getByRole("button", { name: /^Account of/ }).click();
-  await page.getByRole("menuitem", { name: "Sign out" }).click();
-  await heading(page, "Sign in");
-}, { status: [401] });
+const signOut = (name) =>
+  path(page, name, async () => {
+    await go(page, "/");
+    await page.getByRole("button", { name: /^Account of/ }).click();
+    await page.getByRole("menuitem", { name: "Sign out" }).click();
+    await heading(page, "Sign in");
+  }, { status: [401] });
+await signOut("sign out");
 await path(page, "wrong password is refused without saying which", async () => {
   await page.getByLabel("Name").fill(NAME);
   await page.getByRole("textbox", { name: "Password", exact: true }).fill("not the password");
@@ -338,6 +353,7 @@ await path(page, "a page that needs signing in comes back to itself", async () =
   await page.getByRole("button", { name: "Sign in" }).click();
   await heading(page, "Audit");
 }, { status: [401] });
+await fleet.secondFactor(page, signOut);
 const dark = await open(VIEWS[3]);
 await path(dark, "sign in page", async () => {
   await go(dark, "/sign-in");

@@ -7,7 +7,7 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { RouterProvider } from "react-router/dom";
 import { queryClient } from "./api/queries";
-import { restoreDensity } from "./parts/DataTable/DataTable";
+import { restoreDensity } from "./parts/DataTable/density";
 import { router } from "./routes";
 import { cssVariables, schemeManager, theme } from "./theme/theme";
 

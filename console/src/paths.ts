@@ -54,6 +54,10 @@ export const to = {
   events: (params?: Params) => withQuery("/journal/events", params),
   audit: (params?: Params) => withQuery("/audit", params),
   tokens: (params?: Params) => withQuery("/tokens", params),
+  joinTokens: (params?: Params) => withQuery("/join-tokens", params),
+  users: (params?: Params) => withQuery("/users", params),
+  account: () => "/account",
+  settings: () => "/settings",
   incidents: () => "/intrusion/incidents",
   alarms: () => "/monitor/alarms",
 };

@@ -21,6 +21,10 @@ test("the addresses of the console", () => {
       "/monitor",
       "/journal/events",
       "/audit",
+      "/users",
+      "/account",
+      "/settings",
+      "/join-tokens",
       "/tokens",
       "/:guard",
       "/:guard/:section",
@@ -32,7 +36,7 @@ test("the addresses of the console", () => {
 });
 
 test("every builder leads to a route", () => {
-  const built = [to.overview(), to.hosts(), to.host("web-1"), to.host("web-1", "monitor"), to.findings(), to.plans(), to.plan("p1"), to.bans(), to.allow(), to.events(), to.audit(), to.tokens(), to.incidents(), to.alarms(), to.signIn()];
+  const built = [to.overview(), to.hosts(), to.host("web-1"), to.host("web-1", "monitor"), to.findings(), to.plans(), to.plan("p1"), to.bans(), to.allow(), to.events(), to.audit(), to.tokens(), to.joinTokens(), to.users(), to.account(), to.settings(), to.incidents(), to.alarms(), to.signIn()];
   for (const address of [...built, ...GUARDS.map((guard) => to.guard(guard))]) {
     const matches = routes.filter((route) => route !== "*" && matcher(route).test(address));
     expect(matches, address).not.toHaveLength(0);

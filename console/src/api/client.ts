@@ -51,7 +51,8 @@ export async function call<T>(method: Method, path: string, options: { query?: Q
 
 export const get = <T>(path: string, query?: Query, signal?: AbortSignal) => call<T>("get", path, { query, signal });
 export const post = <T>(path: string, body: unknown = {}) => call<T>("post", path, { body });
-export const remove = <T>(path: string, query?: Query) => call<T>("delete", path, { query });
+export const patch = <T>(path: string, body: unknown) => call<T>("patch", path, { body });
+export const remove = <T>(path: string, body?: unknown) => call<T>("delete", path, { body });
 
 function withoutEmpty(query: Query | undefined): Query | undefined {
   if (query === undefined) return undefined;

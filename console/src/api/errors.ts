@@ -14,6 +14,8 @@ export class ApiError extends Error {
 }
 
 export const CODE_UNREACHABLE = "unreachable";
+/** Name and password were right; the sign-in needs a code as well. */
+export const CODE_TOTP = "totp_required";
 
 /** Reads the error body `{code, message, hint?}`; anything else becomes an honest general error. */
 export function toApiError(status: number, body: unknown, requestId: string | null): ApiError {

@@ -1,18 +1,23 @@
 import { infiniteQueryOptions, keepPreviousData, QueryClient, queryOptions, useInfiniteQuery } from "@tanstack/react-query";
-import { get, post, remove, setCsrf } from "./client";
+import { get, patch, post, remove, setCsrf } from "./client";
 import { ApiError } from "./errors";
 import type {
   AllowEntry,
   AllowParams,
   Ban,
   BanParams,
+  Ca,
   Event,
   ExposureRow,
   FindingList,
   FindingView,
   HostDetail,
+  HostPatch,
   HostView,
   InventoryList,
+  JoinToken,
+  JoinTokenMade,
+  JoinTokenParams,
   List,
   Overview,
   Plan,
@@ -21,10 +26,17 @@ import type {
   Role,
   Ruleset,
   SeriesAnswer,
+  ServerStatus,
   Session,
+  SessionRow,
   SignInFacts,
   Token,
   TokenMade,
+  TotpConfirmed,
+  TotpStarted,
+  User,
+  UserLink,
+  UserMade,
 } from "./types";
 
 /** Every endpoint that the console uses. The first part of a query key is the API path: the live
@@ -47,7 +59,8 @@ export const queryClient = new QueryClient({
   },
 });
 
-export type Filter = Record<string, string | number | undefined>;
+/** A word with several values is sent several times. */
+export type Filter = Record<string, string | number | string[] | undefined>;
 const name = encodeURIComponent;
 
 export const sessionQuery = queryOptions({
@@ -95,6 +108,9 @@ export interface Lists {
   "journal/events": List<Event>;
   audit: List<Event>;
   tokens: List<Token>;
+  "join-tokens": List<JoinToken>;
+  users: List<User>;
+  sessions: List<SessionRow>;
 }
 
 export type ListPath = keyof Lists;
@@ -146,6 +162,9 @@ export function useList<P extends ListPath>(path: P, filter: Filter = {}, every_
 export const hostQuery = (host: string) =>
   queryOptions({ queryKey: ["hosts", host], queryFn: ({ signal }) => get<HostDetail>(`/hosts/${name(host)}`, undefined, signal) });
 
+export const statusQuery = queryOptions({ queryKey: ["status"], queryFn: ({ signal }) => get<ServerStatus>("/status", undefined, signal) });
+export const caQuery = queryOptions({ queryKey: ["server/ca"], queryFn: ({ signal }) => get<Ca>("/server/ca", undefined, signal) });
+
 export const findingQuery = (id: string) =>
   queryOptions({ queryKey: ["findings", id], queryFn: ({ signal }) => get<FindingView>(`/findings/${name(id)}`, undefined, signal) });
 
@@ -170,9 +189,9 @@ export const processesQuery = (host: string, every_ms?: number) =>
   });
 
 export const act = {
-  signIn: (body: { name: string; password: string }) => post<unknown>("/session", body),
+  signIn: (body: { name: string; password: string; code?: string }) => post<unknown>("/session", body),
   signOut: () => remove<unknown>("/session"),
-  welcome: (body: { token: string; name: string; password: string }) => post<unknown>("/welcome", body),
+  welcome: (body: { token: string; name?: string; password: string }) => post<unknown>("/welcome", body),
   planConfirm: (id: string, waiver?: string) => post<Plan>(`/plans/${name(id)}/confirm`, waiver ? { waiver } : {}),
   planRollback: (id: string) => post<Plan>(`/plans/${name(id)}/rollback`),
   banAdd: (body: BanParams) => post<Plan>("/firewall/bans", body),
@@ -181,5 +200,19 @@ export const act = {
   allowRemove: (cidr: string) => remove<Plan>(`/firewall/allow/${name(cidr)}`),
   monitorLive: (host: string) => post<unknown>("/monitor/live", { host }),
   tokenMake: (body: { name: string; role: Role; for: string }) => post<TokenMade>("/tokens", body),
+  hostChange: (host: string, body: HostPatch) => patch<HostView>(`/hosts/${name(host)}`, body),
+  hostRetire: (host: string) => post<HostView>(`/hosts/${name(host)}/retire`),
+  hostRevoke: (host: string, reason: string) => post<HostView>(`/hosts/${name(host)}/revoke`, { reason }),
+  hostLook: (host: string) => post<unknown>("/orders", { kind: "look", host }),
+  joinTokenMake: (body: JoinTokenParams) => post<JoinTokenMade>("/join-tokens", body),
+  joinTokenDelete: (id: string) => remove<unknown>(`/join-tokens/${name(id)}`),
+  userMake: (body: { name: string; role: Role }) => post<UserMade>("/users", body),
+  userChange: (user: string, body: { role?: Role; disabled?: boolean }) => patch<User>(`/users/${name(user)}`, body),
+  userLink: (user: string) => post<UserLink>(`/users/${name(user)}/link`),
+  sessionEnd: (id: string) => remove<unknown>(`/sessions/${name(id)}`),
+  passwordChange: (body: { old: string; new: string }) => post<unknown>("/account/password", body),
+  totpStart: () => post<TotpStarted>("/account/totp"),
+  totpConfirm: (code: string) => post<TotpConfirmed>("/account/totp/confirm", { code }),
+  totpRemove: (body: { password: string; code: string }) => remove<unknown>("/account/totp", body),
   tokenDelete: (token: string) => remove<unknown>(`/tokens/${name(token)}`),
 };

@@ -43,6 +43,7 @@ const CARRIES: Record<string, string[]> = {
   hosts: ["overview", "practices"],
   findings: ["overview", "practices", "hosts"],
   plans: ["overview", "firewall"],
+  "join-tokens": ["hosts"],
   journal: ["audit"],
 };
 

@@ -1,3 +1,4 @@
+import type * as Fleet from "./fleet";
 import type { components } from "./schema";
 
 /** The words of the API for the rest of the console: short names for the generated schema. */
@@ -19,7 +20,7 @@ export interface List<T> {
   reason?: string | null;
 }
 
-export type Session = S["SessionView"];
+export type Session = Fleet.SessionView;
 export type SignInFacts = S["SignInView"];
 
 export type FindingState = S["FindingState"];
@@ -29,17 +30,23 @@ export type FindingList = S["FindingPage"];
 
 export type PracticeState = S["PracticeState"];
 export type PracticeRow = S["PracticeView"];
-export type Overview = S["OverviewView"];
+export type Overview = Fleet.OverviewView;
 
-export type Verdict = S["Verdict"];
-export type HostView = S["HostView"];
-export type HostDetail = S["HostDetail"];
+export type Verdict = Fleet.Verdict;
+export type VerdictWord = Fleet.VerdictWord;
+export type Profile = Fleet.Profile;
+export type Standing = Fleet.Standing;
+export type Tags = Fleet.Tags;
+export type HostView = Fleet.HostView;
+export type HostDetail = Fleet.HostDetail;
+export type HostPatch = Fleet.HostPatch;
 export type GuardState = S["GuardView"];
 
-export type PlanState = S["PlanState"];
+export type PlanState = Fleet.PlanState;
 export type EffectKind = S["EffectKind"];
 /** A plan as stored, with what can be done; a preview comes without the latter. */
-export type Plan = S["Plan"] & { can?: Can };
+export type Plan = Omit<S["Plan"], "state"> & { state: PlanState; can?: Can; proof?: S["Proof"] | null; hosts_state?: HostState[] };
+export type HostState = Fleet.HostStateView;
 export type Report = S["Report"];
 
 export type Ban = S["BanView"];
@@ -65,3 +72,17 @@ export type ProcessList = S["ProcessesView"];
 
 export type Token = S["TokenView"];
 export type TokenMade = S["TokenCreated"];
+
+export type JoinToken = Fleet.JoinTokenView;
+export type JoinTokenMade = Fleet.JoinTokenCreated;
+export type JoinTokenParams = Fleet.JoinTokenParams;
+
+export type User = Fleet.UserView;
+export type UserMade = Fleet.UserCreated;
+export type UserLink = Fleet.LinkView;
+export type SessionRow = Fleet.SessionRowView;
+export type TotpStarted = Fleet.TotpStarted;
+export type TotpConfirmed = Fleet.TotpConfirmed;
+
+export type ServerStatus = S["StatusView"];
+export type Ca = Fleet.CaView;

@@ -1,4 +1,4 @@
-import type { EffectKind, FindingState, PlanState, Severity, State } from "../api/types";
+import type { EffectKind, FindingState, HostState, PlanState, Severity, State, VerdictWord } from "../api/types";
 import { counted } from "../words/plural";
 
 export const text = {
@@ -13,9 +13,21 @@ export const text = {
     kept: "kept",
     rolled_back: "rolled back",
     failed: "failed",
+    partial: "in part",
   } satisfies Record<PlanState, string>,
   effect: { opens: "opens", closes: "closes", cuts: "cuts", changes: "changes", keeps: "leaves alone" } satisfies Record<EffectKind, string>,
-  verdict: { online: "online", silent: "silent", never: "never seen" },
+  verdict: {
+    online: "online",
+    ended: "ended in order",
+    killed: "killed",
+    unreachable: "unreachable",
+    clock_wrong: "clock wrong",
+    never: "never heard of",
+    agentless: "agentless",
+    revoked: "revoked",
+  } satisfies Record<VerdictWord, string>,
+  hostState: { waiting: "waiting", applied: "applied", failed: "failed", rolled_back: "rolled back" } satisfies Record<HostState["state"], string>,
+  hostsDone: (done: number, all: number) => `${done} of ${counted(all, "host", "hosts")}`,
   hosts: (n: number) => counted(n, "host", "hosts"),
   none: "none",
   copy: "Copy",
@@ -31,6 +43,22 @@ export const text = {
   close: "Close",
   cancel: "Cancel",
   notAllowed: "not allowed",
+  needsRole: (role: string) => `needs role ${role}`,
+  moreTags: (n: number) => `+${n}`,
+  onceLink: {
+    lead: (user: string) => `With this link ${user} sets a password. It works once and is shown only now: hand it over where nobody reads along.`,
+    note: "the one-time link",
+    what: "the link",
+    ends: "It ends",
+  },
+  passwordRule: "At least eight characters with upper case, lower case, a number and a special character; not your name, no common word or simple pattern, none of the last five.",
+  passwordAge: "It has to be changed at least once every six months.",
+  typeName: {
+    label: (name: string) => `Type ${name} to go on`,
+    differs: "This is not the name.",
+    reasonNote: "The audit log keeps it.",
+    reasonNeeded: "A reason is needed.",
+  },
 
   table: {
     shown: (shown: number, total: string) => `${counted(shown, "row", "rows")} of ${total}`,
@@ -75,6 +103,8 @@ export const text = {
   probation: {
     label: "Changes on probation",
     well: (well: number, all: number) => `${well} of ${counted(all, "host", "hosts")} well`,
+    failed: (n: number) => `${n} failed`,
+    silent: (n: number) => `${n} silent`,
     rollsBack: "rolls back in",
     deciding: "deadline passed, hosts are rolling back",
     keep: "Keep",

@@ -1,4 +1,4 @@
-import { IconAlertTriangle, IconBell, IconGauge, IconHistory, IconHourglass, IconKey, IconServer2, IconUrgent, type Icon } from "@tabler/icons-react";
+import { IconAlertTriangle, IconBell, IconGauge, IconHistory, IconHourglass, IconKey, IconServer2, IconSettings, IconUrgent, IconUsers, type Icon } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useLocation } from "react-router";
 import { overviewQuery } from "../api/queries";
@@ -20,6 +20,8 @@ interface Entry {
   state?: State | null;
   /** The address also belongs to this entry when it starts so. */
   under?: string;
+  /** So does this one. */
+  also?: string;
 }
 
 /** What is worth mending; informational findings are not counted. */
@@ -45,8 +47,10 @@ export function Nav({ onGo }: { onGo?: () => void }) {
     under: `/${guard}`,
   }));
   const admin: Entry[] = [
-    { title: text.tokens, to: to.tokens(), icon: IconKey },
+    { title: text.users, to: to.users(), icon: IconUsers },
+    { title: text.tokens, to: to.tokens(), icon: IconKey, also: to.joinTokens() },
     { title: text.audit, to: to.audit(), icon: IconHistory },
+    { title: text.settings, to: to.settings(), icon: IconSettings },
   ];
   return (
     <nav aria-label={text.nav}>
@@ -90,7 +94,8 @@ function StateGlyph({ state }: { state: State }) {
   );
 }
 
-function isCurrent({ to: address, under }: Entry, pathname: string): boolean {
+function isCurrent({ to: address, under, also }: Entry, pathname: string): boolean {
+  if (pathname === also) return true;
   const base = under ?? address;
   if (under !== undefined && (pathname === to.incidents() || pathname === to.alarms())) return false;
   if (base === "/") return pathname === "/";

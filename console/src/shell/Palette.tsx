@@ -26,6 +26,10 @@ const PLACES: Place[] = [
     [text.events, to.events()],
     [text.audit, to.audit()],
     [text.tokens, to.tokens()],
+    [text.joinTokens, to.joinTokens()],
+    [text.users, to.users()],
+    [text.yourAccount, to.account()],
+    [text.settings, to.settings()],
   ].map(([title, address]) => ({ title: title as string, kind: text.page, to: address as string, icon: IconFileText })),
   ...GUARDS.map((guard) => ({ title: text.guardNames[guard], kind: text.guard, to: to.guard(guard), icon: GUARD_ICON[guard] })),
 ];

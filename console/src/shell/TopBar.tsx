@@ -109,6 +109,9 @@ function Account({ session, onKeys }: { session: Session; onKeys: () => void }) 
           </Menu.Item>
         ))}
         <Menu.Divider />
+        <Menu.Item component={Link} to={to.account()}>
+          {text.yourAccount}
+        </Menu.Item>
         <Menu.Item onClick={onKeys} rightSection={<kbd>?</kbd>}>
           {text.shortcuts}
         </Menu.Item>

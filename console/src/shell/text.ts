@@ -17,6 +17,8 @@ export const text = {
   events: "Events",
   breadcrumb: "Breadcrumb",
   tokens: "Tokens",
+  joinTokens: "Join tokens",
+  yourAccount: "Your account",
   audit: "Audit",
   users: "Users",
   settings: "Settings",

@@ -36,6 +36,8 @@ export const theme = createTheme({
       }),
     }),
     Tooltip: Tooltip.extend({ defaultProps: { openDelay: 200, events: { hover: true, focus: true, touch: true }, multiline: true, maw: 360, color: "dark" } }),
+    // The menu's own element takes the focus; an empty one inside it would be no menu item.
+    Menu: { defaultProps: { withInitialFocusPlaceholder: false } },
     // Named without its import: dialogs are loaded when the first one opens.
     Modal: { defaultProps: { centered: true, transitionProps: { duration: 120 }, overlayProps: OVERLAY }, styles: DIALOG },
     Drawer: { defaultProps: { transitionProps: { duration: 120 }, padding: 24, overlayProps: OVERLAY }, styles: DIALOG },

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { filtersOf, nextSort, parseFilter, parseSort, printFilter } from "./filters";
+import { filtersOf, nextSort, pairsOf, parseFilter, parseSort, printFilter, withoutValue, withValue } from "./filters";
 
 const KEYS = ["severity", "host"] as const;
 
@@ -17,6 +17,26 @@ test.each(["severity:high host:web-1 ssh", 'host:"web 1"', "", "a b c"])("what i
 
 test("filters come out of the address, empty and foreign parameters do not", () => {
   expect(filtersOf(new URLSearchParams("severity=high&host=&q=ssh&show=1"), KEYS)).toEqual({ severity: "high", q: "ssh" });
+});
+
+const TAGGED = ["region", "tag"] as const;
+
+test("tags may stand several times, each once", () => {
+  expect(parseFilter("region:eu tag:role=web tag:env=live tag:role=web", TAGGED)).toEqual({ region: "eu", tag: ["role=web", "env=live"] });
+  expect(filtersOf(new URLSearchParams("tag=role%3Dweb&tag=env%3Dlive&tag=&region=eu&region=us"), TAGGED)).toEqual({ region: "eu", tag: ["role=web", "env=live"] });
+});
+
+test("several tags print and read back", () => {
+  const text = 'tag:role=web tag:"owner=Ann B" ssh';
+  expect(printFilter(parseFilter(text, TAGGED))).toBe(text);
+});
+
+test("one tag is added or taken out and the others stay", () => {
+  const filters = { region: "eu", tag: ["role=web", "env=live"] };
+  expect(withValue(filters, "tag", "a=b")).toEqual(["role=web", "env=live", "a=b"]);
+  expect(withoutValue(filters, "tag", "role=web")).toEqual({ region: "eu", tag: ["env=live"] });
+  expect(withoutValue({ tag: ["role=web"] }, "tag", "role=web")).toEqual({});
+  expect(pairsOf(filters)).toEqual([["region", "eu"], ["tag", "role=web"], ["tag", "env=live"]]);
 });
 
 test("a column's title goes from ascending to descending to the server's order", () => {

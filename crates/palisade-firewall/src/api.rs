@@ -1,15 +1,16 @@
-//! The endpoints of the server: bans, allow-list, exposure, ruleset.
+//! The endpoints of the server: bans, allow-list, exposure, ruleset; and the kinds of resources.
 
 mod allow;
 mod bans;
 pub(crate) mod exposure;
 pub mod given;
+pub mod kind;
 
 use crate::draft::{Reach, Scene};
 use crate::events::{self, Asked};
 use crate::spec::Allow;
 use crate::store::{self, BanRow};
-use palisade_core::{Cidr, HostId, Plan, Timestamp};
+use palisade_core::{Cidr, HostId, HostKind, Plan, Standing, Timestamp};
 use palisade_guard::api::{ApiError, Caller};
 use palisade_guard::store as frame;
 use palisade_guard::{GuardError, ServerContext};
@@ -63,7 +64,7 @@ impl Known {
             failsafe: ctx.failsafe.iter().copied().chain(own).collect(),
             bans,
             allow: store::allow_list(db, now).await?,
-            hosts: frame::hosts(db).await?.into_iter().map(|row| row.id).collect(),
+            hosts: frame::hosts(db).await?.into_iter().filter(has_agent).map(|row| row.id).collect(),
         })
     }
 
@@ -122,6 +123,11 @@ impl Known {
             allow: &self.allow,
         })
     }
+}
+
+/// Only these can be told anything, and only they report on a plan.
+fn has_agent(host: &frame::HostRow) -> bool {
+    host.kind == HostKind::Agent && host.standing == Standing::Active
 }
 
 /// When the host that was looked at longest ago was looked at.

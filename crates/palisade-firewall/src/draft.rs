@@ -82,22 +82,33 @@ pub fn unban(cidr: Cidr, scene: &Scene<'_>) -> Result<Plan, ApiError> {
     Ok(plan)
 }
 
-/// An entry of the allow-list and the plan that makes it.
+/// An entry of the allow-list and the plan that makes it; one that is there can be made longer only.
 pub fn allow(params: &AllowParams, scene: &Scene<'_>) -> Result<(Plan, Allow), ApiError> {
     let (cidr, now) = (params.cidr, scene.now);
     let reason = reason_checked(params.reason.as_deref())?;
+    let ends_at = params.length.map(|span| after(now, span.as_secs()));
+    let there = scene.allow.iter().find(|a| a.cidr == cidr);
+    if let Some(there) = there.filter(|a| no_sooner(a.ends_at, ends_at)) {
+        let why = format!("`{cidr}` is on the allow-list already, {}", end_said(there.ends_at, now));
+        return Err(ApiError::conflict(why).hint("remove it first to shorten it"));
+    }
+    allow_entry(cidr, reason, ends_at, scene)
+}
+
+/// An entry of the allow-list as it shall be, whatever there is, and the plan that makes it.
+pub fn allow_entry(
+    cidr: Cidr,
+    reason: String,
+    ends_at: Option<Timestamp>,
+    scene: &Scene<'_>,
+) -> Result<(Plan, Allow), ApiError> {
+    let now = scene.now;
     let prefix_min = if cidr.network().is_ipv4() { ALLOW_PREFIX_MIN.0 } else { ALLOW_PREFIX_MIN.1 };
     if cidr.prefix_len() < prefix_min {
         let why = format!(
             "`{cidr}` is too wide for the allow-list: no ban would cut anybody in it; the widest is /{prefix_min}"
         );
         return Err(refused(why).hint("name the networks that must always get in"));
-    }
-    let ends_at = params.length.map(|span| after(now, span.as_secs()));
-    let there = scene.allow.iter().find(|a| a.cidr == cidr);
-    if let Some(there) = there.filter(|a| no_sooner(a.ends_at, ends_at)) {
-        let why = format!("`{cidr}` is on the allow-list already, {}", end_said(there.ends_at, now));
-        return Err(ApiError::conflict(why).hint("remove it first to shorten it"));
     }
     let mut plan = scene.plan(format!("never shut out {cidr}"), "SetAllow", cidr, &reason);
     let said = format!("no ban cuts {} from {} {}", named(cidr), scene.places(), end_said(ends_at, now));
@@ -171,7 +182,7 @@ fn may_be_cut(cidr: Cidr, scene: &Scene<'_>) -> Result<(), ApiError> {
 }
 
 /// One line of text without characters that could repaint a terminal.
-fn reason_checked(reason: Option<&str>) -> Result<String, ApiError> {
+pub fn reason_checked(reason: Option<&str>) -> Result<String, ApiError> {
     let reason = reason.unwrap_or_default().trim();
     let chars = reason.chars().take(REASON_CHARS_MAX + 1).count();
     if chars > REASON_CHARS_MAX {

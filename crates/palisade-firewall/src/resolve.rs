@@ -1,13 +1,15 @@
 //! From what is stored to the spec of one host.
 
+use crate::api::kind::AddressAllow;
 use crate::spec::{Allow, Ban, Spec};
 use crate::store::{self, BanRow};
 use palisade_core::{Cidr, HostId, Plan, Timestamp};
 use palisade_guard::contract::BoxFuture;
-use palisade_guard::{GuardError, Serve, ServerContext};
+use palisade_guard::{GuardError, Kind, Serve, ServerContext};
 use serde_json::Value;
 use sqlx::SqliteConnection;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 
 /// When `ban` ends by itself: its end, or its probation if that is sooner; `None` is never.
@@ -51,6 +53,10 @@ impl Serve for Server {
 
     fn api(&self) -> OpenApiRouter<ServerContext> {
         crate::api::router()
+    }
+
+    fn kinds(&self) -> Vec<Arc<dyn Kind>> {
+        vec![Arc::new(AddressAllow)]
     }
 
     fn resolve<'a>(

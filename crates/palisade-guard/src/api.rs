@@ -134,6 +134,9 @@ pub struct ErrorBody {
     /// What to do next.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub hint: Option<String>,
+    /// Which part of the request is wrong, if one is: `resources[2].spec.region`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub path: Option<String>,
 }
 
 /// An error answer: whose fault it is lies in the status (4xx the caller, 5xx Palisade or its host).
@@ -146,7 +149,7 @@ pub struct ApiError {
 impl ApiError {
     /// Any error.
     pub fn new(status: StatusCode, code: &str, message: impl Into<String>) -> ApiError {
-        ApiError { status, body: ErrorBody { code: code.to_owned(), message: message.into(), hint: None } }
+        ApiError { status, body: ErrorBody { code: code.to_owned(), message: message.into(), hint: None, path: None } }
     }
 
     /// 400: the request makes no sense; the message names the field.
@@ -176,6 +179,18 @@ impl ApiError {
         self
     }
 
+    /// Names the part of the request that is wrong; where a part of that is named already, `path` is
+    /// put in front of it.
+    pub fn at(mut self, path: impl Into<String>) -> ApiError {
+        let mut path = path.into();
+        if let Some(inner) = self.body.path.filter(|inner| !inner.is_empty()) {
+            path.push_str(if path.is_empty() || inner.starts_with('[') { "" } else { "." });
+            path.push_str(&inner);
+        }
+        self.body.path = Some(path);
+        self
+    }
+
     /// The status.
     pub fn status(&self) -> StatusCode {
         self.status
@@ -184,6 +199,16 @@ impl ApiError {
     /// The message.
     pub fn message(&self) -> &str {
         &self.body.message
+    }
+
+    /// Which part of the request is wrong, if one is named.
+    pub fn path(&self) -> Option<&str> {
+        self.body.path.as_deref()
+    }
+
+    /// What to do next, if it is said.
+    pub fn hinted(&self) -> Option<&str> {
+        self.body.hint.as_deref()
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::contract::BoxFuture;
 use comfy_table::{Table, presets};
 use serde_json::Value;
+use std::fmt;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ pub struct GuardCommand {
 /// chosen by the caller.
 pub trait ApiClient: Send + Sync {
     /// Calls `/api/v1…`. An error answer of the API becomes an error that prints its message and,
-    /// on a line of its own, `hint: …`.
+    /// on a line of its own, `hint: …`; it is a [`Refusal`].
     fn call<'a>(
         &'a self,
         method: &'static str,
@@ -27,6 +28,28 @@ pub trait ApiClient: Send + Sync {
         body: Option<Value>,
     ) -> BoxFuture<'a, anyhow::Result<Value>>;
 }
+
+/// An error answer of the API, whole; prints as its message and its hint.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body: `code`, `message`, `hint`, and what the endpoint adds.
+    pub body: Value,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.body["message"].as_str().or(self.body.as_str()) {
+            Some("") => write!(f, "the server answered {}", self.status)?,
+            Some(message) => f.write_str(message)?,
+            None => f.write_str("the server gave no reason")?,
+        }
+        self.body["hint"].as_str().map_or(Ok(()), |hint| write!(f, "\nhint: {hint}"))
+    }
+}
+
+impl std::error::Error for Refusal {}
 
 /// How answers are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -126,19 +126,25 @@ impl ServerContext {
         self.journal.record(tx, event).await
     }
 
-    /// Ends a change that a guard has written into `tx`: stores its plan with a new id, raises the
-    /// generation of its guard on its hosts, records `event` with the plan's id as its object,
-    /// commits, and wakes the agents. Returns the plan as stored.
-    pub async fn commit_plan(&self, mut tx: Write, mut plan: Plan, mut event: Event) -> Result<Plan, GuardError> {
+    /// Stores a plan in `tx`, with a new id if it has none, and raises the generation of its guard on
+    /// its hosts.
+    pub async fn plan_store(&self, tx: &mut SqliteConnection, plan: &mut Plan) -> Result<(), GuardError> {
         if plan.id.is_empty() {
-            plan.id = store::plan_id(&mut tx).await?;
+            plan.id = store::plan_id(tx).await?;
         }
         // without a host there is nobody to report: it is as applied as it can be
         plan.state = if plan.hosts.is_empty() { PlanState::Applied } else { PlanState::Applying };
         for host in &plan.hosts {
-            plan.generation = plan.generation.max(store::generation_raise(&mut tx, host, &plan.guard).await?);
+            plan.generation = plan.generation.max(store::generation_raise(tx, host, &plan.guard).await?);
         }
-        store::plan_put(&mut tx, &plan).await?;
+        store::plan_put(tx, plan).await
+    }
+
+    /// Ends a change that a guard has written into `tx`: stores its plan with a new id, raises the
+    /// generation of its guard on its hosts, records `event` with the plan's id as its object,
+    /// commits, and wakes the agents. Returns the plan as stored.
+    pub async fn commit_plan(&self, mut tx: Write, mut plan: Plan, mut event: Event) -> Result<Plan, GuardError> {
+        self.plan_store(&mut tx, &mut plan).await?;
         event.data = serde_json::json!({ "plan": plan.id });
         self.record(&mut tx, &event).await?;
         tx.commit().await?;

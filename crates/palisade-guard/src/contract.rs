@@ -232,6 +232,11 @@ pub trait Serve: Send + Sync + 'static {
         Box::pin(async { Ok(()) })
     }
 
+    /// The kinds of declarative resources that this guard keeps.
+    fn kinds(&self) -> Vec<Arc<dyn crate::Kind>> {
+        Vec::new()
+    }
+
     /// The spec of one host, from policy and fleet; `None` if this guard keeps no state.
     fn resolve<'a>(
         &'a self,

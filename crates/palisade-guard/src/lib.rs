@@ -23,9 +23,12 @@ pub mod db;
 pub mod delta;
 pub mod entry;
 pub mod golden;
+pub mod kind;
 pub mod link;
+pub mod resource;
 pub mod store;
 
 pub use context::ServerContext;
 pub use contract::{Guard, GuardError, Host, Keep, Record, Serve, SpecPair, Watch, WatchContext};
 pub use entry::{Entry, Keeper, Look, Observer};
+pub use kind::Kind;

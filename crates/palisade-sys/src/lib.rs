@@ -17,6 +17,7 @@ pub mod facts;
 pub mod kmod;
 pub mod listener;
 pub mod logging;
+pub mod machine;
 pub mod netlink;
 pub mod nft;
 pub mod os_release;

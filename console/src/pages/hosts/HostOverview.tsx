@@ -5,6 +5,7 @@ import { StateBadge } from "../../parts/Badges/Badges";
 import { Untrusted } from "../../parts/Command/Command";
 import { BlockSkeleton } from "../../parts/Notice/Notice";
 import { Card, Facts } from "../../parts/Page/Page";
+import { Tags } from "../../parts/Tags/Tags";
 import { TimeAgo } from "../../parts/TimeAgo/TimeAgo";
 import { type Guard, GUARDS, type HostTab, to } from "../../paths";
 import { GUARD_ICON } from "../../theme/guards";
@@ -34,9 +35,13 @@ export function HostOverview({ host }: { host: HostDetail }) {
               [text.facts.kernel, <span className="mono">{host.kernel}</span>],
               [text.facts.uptime, host.uptime_s == null ? null : formatSpan(host.uptime_s)],
               [text.facts.addresses, host.addresses.map((address) => <div key={address} className="mono">{address}</div>)],
-              [text.facts.tags, host.tags.length > 0 ? <span className="mono">{host.tags.join(" ")}</span> : null],
+              [text.facts.address, host.address ? <span className="mono">{host.address}</span> : null],
+              [text.facts.region, host.region ? <Untrusted>{host.region}</Untrusted> : null],
+              [text.facts.tags, Object.keys(host.tags).length > 0 ? <Tags tags={host.tags} /> : null],
+              [text.facts.profile, host.kind === "agentless" ? null : host.profile],
               [text.facts.agent, <span className="mono">{host.agent_version}</span>],
               [text.facts.generation, <span className="mono">{text.generation(host.generation.epoch, host.generation.n)}</span>],
+              [text.facts.certificate, host.kind === "agentless" ? null : <Certificate host={host} />],
               [text.facts.observed, <TimeAgo time={host.observed_at} />],
             ]}
           />
@@ -62,11 +67,21 @@ function GuardRow({ guard, host }: { guard: GuardState; host: string }) {
         <span className={classes.reason}>
           <Untrusted>{guard.error ?? guard.reason}</Untrusted>
         </span>
+        <span className={`meta mono ${classes.spec}`}>{guard.generation.n > 0 && text.specOf(guard.generation.n)}</span>
         <span className={`meta ${classes.when}`}>
           <TimeAgo time={guard.observed_at} dense />
         </span>
       </Link>
     </li>
+  );
+}
+
+function Certificate({ host: { certificate } }: { host: HostDetail }) {
+  if (!certificate) return <span className="meta">{text.certificateNone}</span>;
+  return (
+    <>
+      {text.certificateEnds} <TimeAgo time={certificate.not_after} /> <span className="meta mono">{certificate.serial}</span>
+    </>
   );
 }
 

@@ -1,21 +1,27 @@
 import { useQuery } from "@tanstack/react-query";
-import { lazy, type ReactNode, Suspense } from "react";
+import { lazy, type ReactNode, Suspense, useState } from "react";
 import { useParams } from "react-router";
 import { ApiError } from "../../api/errors";
 import { hostQuery, useList } from "../../api/queries";
 import type { HostDetail } from "../../api/types";
-import { StateBadge, VerdictBadge } from "../../parts/Badges/Badges";
+import { StateBadge } from "../../parts/Badges/Badges";
+import { VerdictNote } from "../../parts/Badges/VerdictBadge";
+import { Untrusted } from "../../parts/Command/Command";
 import { HostLink } from "../../parts/HostLink/HostLink";
-import { BlockSkeleton, EmptyState, ErrorCard, StaleNote } from "../../parts/Notice/Notice";
+import { BlockSkeleton, EmptyState, ErrorCard } from "../../parts/Notice/Notice";
 import { Card, Page } from "../../parts/Page/Page";
 import { Tabs } from "../../parts/Tabs/Tabs";
+import { Tags } from "../../parts/Tags/Tags";
 import { TimeAgo } from "../../parts/TimeAgo/TimeAgo";
 import { HOST_TABS, type HostTab, to } from "../../paths";
-import { formatMoment, formatSpan } from "../../words/format";
+import { isHeard } from "../../theme/verdict";
 import { plain } from "../../words/escape";
-import { useNow } from "../../words/now";
+import { formatSpan } from "../../words/format";
 import { FindingsTable } from "../findings/FindingsTable";
 import { GuardStory } from "../guard/GuardStory";
+import { HostActions } from "./HostActions";
+import { HostEdit } from "./HostEdit";
+import { HostNotices } from "./HostNotices";
 import classes from "./HostPage.module.css";
 import { HostOverview } from "./HostOverview";
 import { text } from "./text";
@@ -28,6 +34,7 @@ export default function HostPage() {
   const { host: name = "", tab: asked } = useParams();
   const tab: HostTab = HOST_TABS.find((known) => known === asked) ?? "overview";
   const { data: host, error, refetch } = useQuery(hostQuery(name));
+  const [editing, setEditing] = useState(false);
   if (host === undefined) {
     return (
       <Page title={plain(name)} heading={<span className="mono">{plain(name)}</span>}>
@@ -44,10 +51,11 @@ export default function HostPage() {
     off: key !== "overview" && key !== "findings" && !built.has(key),
   }));
   return (
-    <Page title={host.name} heading={<span className="mono">{host.name}</span>} lead={<Lead host={host} />}>
-      <Silence host={host} />
+    <Page title={host.name} heading={<span className="mono">{host.name}</span>} lead={<Lead host={host} />} actions={<HostActions host={host} onEdit={() => setEditing(true)} />}>
+      {editing && <HostEdit host={host} onDone={() => setEditing(false)} />}
+      <HostNotices host={host} />
       <Tabs tabs={tabs} current={tab} label={text.tabs} />
-      <div className={host.verdict.word === "online" ? classes.tab : `${classes.tab} ${classes.stale}`}>
+      <div className={isHeard(host.verdict.word) ? classes.tab : `${classes.tab} ${classes.stale}`}>
         <Suspense fallback={<BlockSkeleton height={320} />}>
           <TabBody host={host} tab={tab} />
         </Suspense>
@@ -77,32 +85,26 @@ function Lead({ host }: { host: HostDetail }) {
   return (
     <span className={classes.lead}>
       <StateBadge state={host.state} />
-      <VerdictBadge word={host.verdict.word} />
-      <span>{host.os}</span>
-      <span className="mono">{host.addresses.slice(0, 2).join(" ")}</span>
+      <VerdictNote verdict={host.verdict} />
+      {host.os && <span>{host.os}</span>}
+      <span className="mono">{host.address ?? host.addresses.slice(0, 2).join(" ")}</span>
       {host.uptime_s != null && (
         <span>
           {text.facts.uptime.toLowerCase()} {formatSpan(host.uptime_s)}
         </span>
       )}
-      {host.tags.length > 0 && <span className="meta mono">{host.tags.join(" ")}</span>}
-      {host.observed_at && (
+      {host.region && (
+        <span>
+          <Untrusted>{host.region}</Untrusted>
+        </span>
+      )}
+      <Tags tags={host.tags} />
+      {host.observed_at && host.kind === "agent" && (
         <span className="meta">
           {text.since.toLowerCase()} <TimeAgo time={host.observed_at} />
         </span>
       )}
     </span>
-  );
-}
-
-function Silence({ host }: { host: HostDetail }) {
-  const now = useNow(60_000);
-  if (host.verdict.word === "online") return null;
-  if (host.verdict.word === "never" || !host.verdict.since) return <StaleNote>{text.never}</StaleNote>;
-  return (
-    <StaleNote>
-      {text.silent(formatMoment(host.verdict.since, now))} {text.silentStill}
-    </StaleNote>
   );
 }
 

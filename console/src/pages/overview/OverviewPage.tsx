@@ -15,6 +15,7 @@ import { TimeAgo } from "../../parts/TimeAgo/TimeAgo";
 import { text as words } from "../../parts/text";
 import { to } from "../../paths";
 import { SEVERITY, STATE } from "../../theme/severity";
+import { isHeard, isSilent } from "../../theme/verdict";
 import { formatMoment } from "../../words/format";
 import { useNow } from "../../words/now";
 import classes from "./OverviewPage.module.css";
@@ -81,7 +82,7 @@ function TopLine({ overview: { counts, score, hosts_total, guards_reported } }: 
     [open.critical, SEVERITY.critical.icon, SEVERITY.critical.color, text.critical(open.critical), to.findings({ severity: "critical" })],
     [open.high, SEVERITY.high.icon, SEVERITY.high.color, text.high(open.high), to.findings({ severity: "high" })],
     [counts.plans_on_probation, IconHourglass, "var(--attention)", text.probation(counts.plans_on_probation), to.plans({ state: "probation" })],
-    [counts.silent, IconPlugConnectedX, "var(--bad)", text.silent(counts.silent), to.hosts({ q: "silent" })],
+    [counts.silent, IconPlugConnectedX, "var(--bad)", text.silent(counts.silent), to.hosts({ group: "verdict" })],
     [open.medium, SEVERITY.medium.icon, SEVERITY.medium.color, text.medium(open.medium), to.findings({ severity: "medium" })],
   ];
   const shown = needs.filter(([n]) => n > 0);
@@ -159,15 +160,15 @@ function Hosts({ hosts }: { hosts: Overview["hosts"] }) {
     <Card title={text.hosts} aside={<Link to={to.hosts()}>{text.allHosts}</Link>}>
       <ul className={classes.grid}>
         {hosts.map(({ name, state, verdict: word }) => {
-          const Glyph = word === "silent" ? IconPlugConnectedX : STATE[state].icon;
+          const Glyph = isSilent(word) ? IconPlugConnectedX : STATE[state].icon;
           return (
             <li key={name}>
               <Link
                 to={to.host(name)}
                 className={classes.cell}
-                data-loud={state === "bad" || word === "silent" ? "" : undefined}
-                data-silent={word === "online" ? undefined : ""}
-                style={{ "--hue": word === "silent" ? "var(--bad)" : STATE[state].color } as CSSProperties}
+                data-loud={state === "bad" || isSilent(word) ? "" : undefined}
+                data-silent={isHeard(word) ? undefined : ""}
+                style={{ "--hue": isSilent(word) ? "var(--bad)" : STATE[state].color } as CSSProperties}
                 aria-label={text.cell(name, words.state[state], words.verdict[word])}
                 title={text.cell(name, words.state[state], words.verdict[word])}
               >

@@ -1,8 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { useParams } from "react-router";
 import { planQuery } from "../../api/queries";
-import type { Plan, Report } from "../../api/types";
-import { PlanBadge } from "../../parts/Badges/Badges";
+import type { HostState, Plan, Report } from "../../api/types";
+import { HostStateBadge, PlanBadge } from "../../parts/Badges/PlanBadge";
+import { VerdictBadge } from "../../parts/Badges/VerdictBadge";
 import { Command, Untrusted } from "../../parts/Command/Command";
 import { type Column, DataTable } from "../../parts/DataTable/DataTable";
 import { HostLink } from "../../parts/HostLink/HostLink";
@@ -10,8 +11,10 @@ import { BlockSkeleton, EmptyState, ErrorCard } from "../../parts/Notice/Notice"
 import { Card, Facts, Page } from "../../parts/Page/Page";
 import { PlanPreview } from "../../parts/PlanPreview/PlanPreview";
 import { TimeAgo } from "../../parts/TimeAgo/TimeAgo";
+import { text as words } from "../../parts/text";
 import { plain } from "../../words/escape";
 import { formatSpan } from "../../words/format";
+import { byNeed, progressOf } from "../../words/progress";
 import classes from "./PlanPage.module.css";
 import { text } from "./text";
 
@@ -31,6 +34,11 @@ export default function PlanPage() {
           <About plan={plan} />
         </Card>
       </div>
+      {plan.hosts_state && plan.hosts_state.length > 0 && (
+        <Card title={text.hostsState} aside={<span className="meta">{words.hostsDone(progressOf(plan).done ?? 0, plan.hosts_state.length)}</span>}>
+          <DataTable bare label={text.hostsState} columns={hostColumns} rows={byNeed(plan.hosts_state)} total={plan.hosts_state.length} idOf={(row) => row.host} doing={text.doingOne} empty={null} />
+        </Card>
+      )}
       <Card title={text.reports}>
         <DataTable
           bare
@@ -46,6 +54,19 @@ export default function PlanPage() {
       <Command command={`palisade plan show ${plan.id}`} />
     </Page>
   );
+}
+
+const hostColumns: Column<HostState>[] = [
+  { key: "host", title: text.host, fit: true, phone: "first", cell: (row) => <HostLink host={row.host} /> },
+  { key: "state", title: text.state, fit: true, phone: "lead", cell: (row) => <HostStateBadge state={row.state} /> },
+  { key: "silent", title: text.agent, fit: true, cell: (row) => (row.silent ? <VerdictBadge word={row.silent} /> : "") },
+  { key: "error", title: text.why, cell: (row) => <WhyState row={row} /> },
+  { key: "at", title: text.at, fit: true, cell: (row) => <TimeAgo time={row.at} dense /> },
+];
+
+function WhyState({ row }: { row: HostState }) {
+  if (row.error) return <Untrusted>{row.error}</Untrusted>;
+  return row.state === "waiting" && row.silent ? <span className="meta">{text.waitsForSilent}</span> : null;
 }
 
 const columns: Column<Report>[] = [

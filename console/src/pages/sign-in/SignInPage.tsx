@@ -2,6 +2,7 @@ import { Button, PasswordInput, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { useNavigate, useSearchParams } from "react-router";
+import { ApiError, CODE_TOTP } from "../../api/errors";
 import { act, sessionQuery, signInFacts } from "../../api/queries";
 import { Command } from "../../parts/Command/Command";
 import { ErrorCard } from "../../parts/Notice/Notice";
@@ -17,9 +18,11 @@ export default function SignInPage() {
   const facts = useQuery(signInFacts);
   const [name, setName] = useState("");
   const [password, setPassword] = useState("");
+  const [code, setCode] = useState<string | null>(null);
   const [asked, setAsked] = useState(false);
   const signIn = useMutation({
-    mutationFn: () => act.signIn({ name: name.trim(), password }),
+    mutationFn: () => act.signIn({ name: name.trim(), password, ...(code ? { code: code.trim() } : {}) }),
+    onError: (error) => isCodeAsked(error) && setCode(""),
     onSuccess: async () => {
       client.removeQueries();
       await client.fetchQuery(sessionQuery);
@@ -29,7 +32,7 @@ export default function SignInPage() {
   const submit = (event: FormEvent) => {
     event.preventDefault();
     setAsked(true);
-    if (name.trim() !== "" && password !== "") signIn.mutate();
+    if (name.trim() !== "" && password !== "" && code?.trim() !== "") signIn.mutate();
   };
   return (
     <Frame title={text.signIn}>
@@ -59,13 +62,30 @@ export default function SignInPage() {
           onChange={(event) => setPassword(event.currentTarget.value)}
           error={asked && password === "" ? text.needPassword : undefined}
         />
-        {signIn.error && <ErrorCard doing={text.doingSignIn} error={signIn.error} />}
+        {code !== null && (
+          <TextInput
+            label={text.code}
+            description={text.codeNote}
+            name="code"
+            autoComplete="one-time-code"
+            autoFocus
+            value={code}
+            onChange={(event) => setCode(event.currentTarget.value)}
+            error={asked && code.trim() === "" && !signIn.isPending && !isCodeAsked(signIn.error) ? text.needCode : undefined}
+          />
+        )}
+        {signIn.error && !isCodeAsked(signIn.error) && <ErrorCard doing={text.doingSignIn} error={signIn.error} />}
         <Button type="submit" variant="filled" loading={signIn.isPending} fullWidth>
           {text.signIn}
         </Button>
       </form>
     </Frame>
   );
+}
+
+/** The password was right, and the account asks for a code as well. */
+function isCodeAsked(error: unknown): boolean {
+  return error instanceof ApiError && error.code === CODE_TOTP;
 }
 
 /** Only an address of this console: never another site's. */

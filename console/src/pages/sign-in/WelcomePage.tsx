@@ -5,7 +5,9 @@ import { useNavigate } from "react-router";
 import { act, sessionQuery } from "../../api/queries";
 import { Command } from "../../parts/Command/Command";
 import { ErrorCard } from "../../parts/Notice/Notice";
+import { text as words } from "../../parts/text";
 import { to } from "../../paths";
+import { plain } from "../../words/escape";
 import { Frame } from "./Frame";
 import classes from "./SignIn.module.css";
 import { text } from "./text";
@@ -15,6 +17,8 @@ const PASSWORD_CHARS_MIN = 8;
 /** The one-time link: its token stands behind `#`, so that it is in no log, and leaves the history at once. */
 export default function WelcomePage() {
   const [token] = useState(() => decodeURIComponent(window.location.hash.slice(1)));
+  // A link for one user names it; whose password is set is decided by the secret alone.
+  const [user] = useState(() => new URLSearchParams(window.location.search).get("name"));
   useEffect(() => window.history.replaceState(window.history.state, "", window.location.pathname), []);
   if (token === "") {
     return (
@@ -25,17 +29,17 @@ export default function WelcomePage() {
     );
   }
   return (
-    <Frame title={text.welcome}>
-      <p className="meta">{text.welcomeLead}</p>
-      <FirstAccount token={token} />
+    <Frame title={user ? text.setPassword : text.welcome}>
+      <p className="meta">{user ? text.setPasswordLead(plain(user)) : text.welcomeLead}</p>
+      <Account token={token} user={user} />
     </Frame>
   );
 }
 
-function FirstAccount({ token }: { token: string }) {
+function Account({ token, user }: { token: string; user: string | null }) {
   const navigate = useNavigate();
   const client = useQueryClient();
-  const [name, setName] = useState("");
+  const [name, setName] = useState(user ?? "");
   const [password, setPassword] = useState("");
   const [again, setAgain] = useState("");
   const [asked, setAsked] = useState(false);
@@ -59,14 +63,16 @@ function FirstAccount({ token }: { token: string }) {
         label={text.name}
         name="username"
         autoComplete="username"
-        autoFocus
+        autoFocus={user === null}
+        readOnly={user !== null}
         value={name}
         onChange={(event) => setName(event.currentTarget.value)}
         error={asked && name.trim() === "" ? text.needName : undefined}
       />
       <PasswordInput
         label={text.password}
-        description={text.passwordRule}
+        description={words.passwordRule}
+        autoFocus={user !== null}
         name="new-password"
         autoComplete="new-password"
         value={password}
@@ -81,9 +87,9 @@ function FirstAccount({ token }: { token: string }) {
         onChange={(event) => setAgain(event.currentTarget.value)}
         error={asked && password !== again ? text.different : undefined}
       />
-      {create.error && <ErrorCard doing={text.doingWelcome} error={create.error} />}
+      {create.error && <ErrorCard doing={user ? text.doingSet : text.doingWelcome} error={create.error} />}
       <Button type="submit" variant="filled" loading={create.isPending} fullWidth>
-        {text.create}
+        {user ? text.setPasswordVerb : text.create}
       </Button>
     </form>
   );

@@ -4,7 +4,8 @@ import { useReducer, useState } from "react";
 import { useSearchParams } from "react-router";
 import { act, useList } from "../../api/queries";
 import type { Token } from "../../api/types";
-import { ActionLink } from "../../parts/Action/Action";
+import { Action, ActionLink } from "../../parts/Action/Action";
+import { useCan } from "../../parts/Action/useCan";
 import { type Column, DataTable } from "../../parts/DataTable/DataTable";
 import { listProps } from "../../parts/DataTable/listProps";
 import { EmptyState, ErrorCard } from "../../parts/Notice/Notice";
@@ -13,6 +14,7 @@ import { TimeAgo } from "../../parts/TimeAgo/TimeAgo";
 import { text as words } from "../../parts/text";
 import { changed } from "../../paths";
 import { MakeToken } from "./MakeToken";
+import { TokenTabs } from "./TokenTabs";
 import { text } from "./text";
 
 export default function TokensPage() {
@@ -20,6 +22,7 @@ export default function TokensPage() {
   const [removing, setRemoving] = useState<Token | null>(null);
   const [deleted, countDeleted] = useReducer((n: number) => n + 1, 0);
   const list = useList("tokens");
+  const can = useCan("admin");
   const close = () => setSearch(changed(search, { show: null }), { preventScrollReset: true });
   const add = changed(search, { show: "add" });
   const columns: Column<Token>[] = [
@@ -41,7 +44,8 @@ export default function TokensPage() {
     },
   ];
   return (
-    <Page title={text.tokens} lead={text.lead} actions={<ActionLink to={add}>{text.make}</ActionLink>}>
+    <Page title={text.tokens} lead={text.lead} actions={can === true ? <ActionLink to={add}>{text.make}</ActionLink> : <Action can={can}>{text.make}</Action>}>
+      <TokenTabs current="tokens" />
       <DataTable
         label={text.tokens}
         columns={columns}

@@ -16,8 +16,9 @@ export function Untrusted({ children }: { children: string }) {
   );
 }
 
-/** A command to paste, with the machine and the account that it is meant for; `note` instead says what else it is. */
-export function Command({ command, on, as, note }: { command: string; on?: string; as?: string; note?: string }) {
+/** A command to paste, with the machine and the account that it is meant for; `note` instead says what
+ * else it is, and `what` how the button that copies it calls it. */
+export function Command({ command, on, as, note, what = text.table.exportCommand }: { command: string; on?: string; as?: string; note?: string; what?: string }) {
   return (
     <div className={classes.command}>
       <div className={classes.head}>
@@ -26,7 +27,7 @@ export function Command({ command, on, as, note }: { command: string; on?: strin
           {as && <span>{as}</span>}
           {note && <span>{note}</span>}
         </span>
-        <Copy value={plain(command)} what={text.table.exportCommand} />
+        <Copy value={plain(command)} what={what} />
       </div>
       <pre className={classes.body}>
         <Untrusted>{command}</Untrusted>

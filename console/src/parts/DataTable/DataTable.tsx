@@ -8,6 +8,7 @@ import { formatInteger } from "../../words/format";
 import { RowsSkeleton, ErrorCard } from "../Notice/Notice";
 import { text } from "../text";
 import classes from "./DataTable.module.css";
+import { toggleDensity } from "./density";
 import { save, toCsv } from "./export";
 import { holdRows } from "./held";
 
@@ -23,9 +24,9 @@ export interface Column<T> {
   /** At least this wide, in px; lines up the columns of tables that stand under each other. */
   width?: number;
   /** From which width on it is shown; absent: always. */
-  from?: "middle" | "wide";
-  /** Its place in the two-line row of a phone. */
-  phone?: "lead" | "first" | "hide";
+  from?: "middle" | "wide" | "widest";
+  /** Its place in the two-line row of a phone; `named` puts its title before the value there. */
+  phone?: "lead" | "first" | "named" | "hide";
 }
 
 interface DataTableProps<T> {
@@ -47,6 +48,8 @@ interface DataTableProps<T> {
   stale?: boolean;
   isDead?: (row: T) => boolean;
   refreshing?: boolean;
+  /** Rows under titles: the title of a row's group. Groups come in the order of their first row. */
+  groupOf?: (row: T) => string;
   /** Changes when another list is meant (filter, sort), or when a row was taken out here: then
    * nothing is held back. */
   identity?: string;
@@ -110,15 +113,37 @@ export function DataTable<T extends object>(props: DataTableProps<T>) {
             })}
           </tr>
         </thead>
-        <tbody role="rowgroup">
-          {shown.map((row) => (
-            <Row key={idOf(row)} row={row} {...props} />
-          ))}
-        </tbody>
+        {groupsOf(shown, props.groupOf).map(([title, rows]) => (
+          <tbody key={title} role="rowgroup">
+            {props.groupOf && (
+              <tr role="row">
+                <th role="rowheader" scope="rowgroup" colSpan={columns.length} className={classes.groupHead}>
+                  {title}
+                  <span className="meta">{formatInteger(rows.length)}</span>
+                </th>
+              </tr>
+            )}
+            {rows.map((row) => (
+              <Row key={idOf(row)} row={row} {...props} />
+            ))}
+          </tbody>
+        ))}
       </table>
       {!props.plain && <Foot {...props} shown={shown} />}
     </div>
   );
+}
+
+function groupsOf<T>(rows: T[], groupOf: ((row: T) => string) | undefined): [title: string, rows: T[]][] {
+  if (groupOf === undefined) return [["", rows]];
+  const groups = new Map<string, T[]>();
+  for (const row of rows) {
+    const title = groupOf(row);
+    const group = groups.get(title);
+    if (group) group.push(row);
+    else groups.set(title, [row]);
+  }
+  return [...groups];
 }
 
 function Row<T extends object>({ row, columns, idOf, linkOf, selected, isDead }: DataTableProps<T> & { row: T }) {
@@ -130,7 +155,7 @@ function Row<T extends object>({ row, columns, idOf, linkOf, selected, isDead }:
         const content = column.cell(row);
         const kind = column.kind === "number" ? classes.number : column.kind === "mono" ? classes.mono : "";
         return (
-          <td key={column.key} role="cell" className={`${classes.cell} ${kind} ${column.fit || column.kind === "number" ? classes.fit : ""}`} data-from={column.from} data-phone={column.phone} style={column.width ? { minInlineSize: column.width, inlineSize: column.width } : undefined}>
+          <td key={column.key} role="cell" className={`${classes.cell} ${kind} ${column.fit || column.kind === "number" ? classes.fit : ""}`} data-from={column.from} data-phone={column.phone} data-title={column.phone === "named" ? column.title : undefined} style={column.width ? { minInlineSize: column.width, inlineSize: column.width } : undefined}>
             {linkOf && column === linkColumn ? (
               <Link className={classes.open} to={linkOf(row)} data-row preventScrollReset={linkOf(row).startsWith("?")}>
                 {content}
@@ -200,22 +225,4 @@ function useHeldRows<T extends object>(rows: T[] | undefined, idOf: (row: T) => 
       onBlur: () => setInside(false),
     },
   };
-}
-
-const DENSITY_KEY = "palisade.density";
-
-function toggleDensity(): void {
-  const compact = document.documentElement.dataset.density !== "compact";
-  setDensity(compact);
-  localStorage.setItem(DENSITY_KEY, compact ? "compact" : "normal");
-}
-
-function setDensity(compact: boolean): void {
-  if (compact) document.documentElement.dataset.density = "compact";
-  else delete document.documentElement.dataset.density;
-}
-
-/** Brings back the density that was chosen on this device. */
-export function restoreDensity(): void {
-  setDensity(localStorage.getItem(DENSITY_KEY) === "compact");
 }

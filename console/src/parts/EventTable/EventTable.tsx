@@ -1,9 +1,10 @@
 import { Drawer } from "@mantine/core";
 import type { ReactNode } from "react";
-import { useSearchParams } from "react-router";
+import { Link, useSearchParams } from "react-router";
 import type { ListState } from "../../api/queries";
 import type { Event } from "../../api/types";
-import { changed } from "../../paths";
+import { changed, to } from "../../paths";
+import { plain } from "../../words/escape";
 import { formatAbsolute } from "../../words/format";
 import { SeverityBadge } from "../Badges/Badges";
 import { Command, Untrusted } from "../Command/Command";
@@ -13,6 +14,8 @@ import { HostLink } from "../HostLink/HostLink";
 import { Facts } from "../Page/Page";
 import { TimeAgo } from "../TimeAgo/TimeAgo";
 import { text as words } from "../text";
+import { Changes } from "./Changes";
+import { readData } from "./data";
 import { text } from "./text";
 
 interface EventTableProps {
@@ -91,12 +94,13 @@ function OutcomeWord({ event }: { event: Event }) {
 }
 
 function Detail({ event }: { event: Event }) {
-  const hasData = event.data !== null && event.data !== undefined && JSON.stringify(event.data) !== "{}";
+  const { plan, changes, rest } = readData(event.data);
   return (
     <div style={{ display: "grid", gap: 16 }}>
       <p style={{ overflowWrap: "anywhere" }}>
         <Untrusted>{event.message}</Untrusted>
       </p>
+      {changes.length > 0 && <Changes changes={changes} />}
       <Facts
         pairs={[
           [text.time, formatAbsolute(event.time)],
@@ -105,10 +109,11 @@ function Detail({ event }: { event: Event }) {
           [text.actor, <Untrusted>{event.actor.from ? `${event.actor.name} ${text.from(event.actor.from)}` : event.actor.name}</Untrusted>],
           [text.host, event.host ? <HostLink host={event.host} /> : text.server],
           [text.object, event.object ? <span className="mono"><Untrusted>{event.object}</Untrusted></span> : null],
+          [text.plan, plan === null ? null : <Link to={to.plan(plan)}>{plain(plan)}</Link>],
           [text.kind, <span className="mono">{event.kind}</span>],
         ]}
       />
-      {hasData && <Command command={JSON.stringify(event.data, null, 2)} note={text.data.toLowerCase()} />}
+      {rest !== null && <Command command={JSON.stringify(rest, null, 2)} note={text.data.toLowerCase()} />}
     </div>
   );
 }

@@ -11,5 +11,11 @@ export const text = {
   event: "Event",
   object: "Object",
   data: "Data",
+  plan: "Plan",
+  changes: "What was changed",
+  field: "Field",
+  before: "Before",
+  after: "After",
+  nothing: "nothing",
   server: "the server",
 };

@@ -2,7 +2,7 @@ import { Button, TextInput, Tooltip } from "@mantine/core";
 import { IconFilter, IconX } from "@tabler/icons-react";
 import { type FormEvent, type ReactNode, useEffect, useState } from "react";
 import { useSearchParams } from "react-router";
-import { type Filters, filtersOf, parseFilter, printFilter } from "../../words/filters";
+import { type Filters, filtersOf, pairsOf, parseFilter, printFilter, withoutValue } from "../../words/filters";
 import { plain } from "../../words/escape";
 import { text } from "../text";
 import classes from "./FilterBar.module.css";
@@ -10,6 +10,10 @@ import classes from "./FilterBar.module.css";
 export interface Choice {
   key: string;
   options: readonly string[];
+  /** What an option is called, where its word alone would not do. */
+  words?: Record<string, string>;
+  /** What stands there while nothing is chosen, if not "any KEY". */
+  none?: string;
 }
 
 /** The filters of a page, kept in the address; `/` puts the cursor into the bar. */
@@ -19,14 +23,14 @@ export function useFilters(keys: readonly string[]): { filters: Filters; set: (n
   const set = (next: Filters) => {
     const query = new URLSearchParams(search);
     for (const key of [...keys, "q"]) query.delete(key);
-    for (const [key, value] of Object.entries(next)) query.set(key, value);
+    for (const [key, value] of pairsOf(next)) query.append(key, value);
     setSearch(query, { preventScrollReset: true });
   };
   return { filters, set };
 }
 
-/** One bar for typed words (`severity:high host:web-1 ssh`), selects for words with few values. */
-/** `typed` is false for a list that the server filters by its choices only. */
+/** One bar for typed words (`severity:high host:web-1 ssh`), selects for words with few values.
+ * `typed` is false for a list that the server filters by its choices only. */
 export function FilterBar({ keys, choices = [], typed: withText = true, children }: { keys: readonly string[]; choices?: Choice[]; typed?: boolean; children?: ReactNode }) {
   const { filters, set } = useFilters(keys);
   const chosen = new Set(choices.map((choice) => choice.key));
@@ -40,7 +44,7 @@ export function FilterBar({ keys, choices = [], typed: withText = true, children
     const kept = Object.fromEntries(Object.entries(filters).filter(([key]) => chosen.has(key)));
     set({ ...kept, ...parseFilter(draft, keys) });
   };
-  const without = (key: string) => set(Object.fromEntries(Object.entries(filters).filter(([other]) => other !== key)));
+  const choose = ({ key }: Choice, value: string) => set({ ...Object.fromEntries(Object.entries(filters).filter(([other]) => other !== key)), ...(value === "" ? {} : { [key]: value }) });
 
   return (
     <form className={classes.bar} role="search" onSubmit={submit}>
@@ -58,33 +62,18 @@ export function FilterBar({ keys, choices = [], typed: withText = true, children
           styles={{ input: { fontSize: 13 } }}
         />
       </Tooltip>}
-      {choices.map(({ key, options }) => (
-        <select
-          key={key}
-          className={classes.select}
-          aria-label={key}
-          data-set={filters[key] ? "" : undefined}
-          value={filters[key] ?? ""}
-          onChange={(event) => (event.currentTarget.value === "" ? without(key) : set({ ...filters, [key]: event.currentTarget.value }))}
-        >
-          <option value="">{text.filter.any(key)}</option>
-          {options.map((option) => (
-            <option key={option} value={option}>
-              {option}
-            </option>
-          ))}
-          {filters[key] !== undefined && !options.includes(filters[key]) && <option value={filters[key]}>{filters[key]}</option>}
-        </select>
+      {choices.map((choice) => (
+        <Select key={choice.key} choice={choice} value={filters[choice.key]} onChoose={(value) => choose(choice, value)} />
       ))}
       {Object.keys(typed).length > 0 && (
         <span className={classes.chips}>
-          {Object.entries(typed).map(([key, value]) => (
-            <span key={key} className={classes.chip}>
+          {pairsOf(typed).map(([key, value]) => (
+            <span key={`${key} ${value}`} className={classes.chip}>
               <span>
                 {key === "q" ? "" : `${key} `}
                 <b>{plain(value)}</b>
               </span>
-              <button type="button" className={classes.remove} aria-label={text.filter.remove(key)} onClick={() => without(key)}>
+              <button type="button" className={classes.remove} aria-label={text.filter.remove(key === "q" ? value : `${key} ${value}`)} onClick={() => set(withoutValue(filters, key, value))}>
                 <IconX size={14} stroke={1.5} />
               </button>
             </span>
@@ -98,5 +87,20 @@ export function FilterBar({ keys, choices = [], typed: withText = true, children
       )}
       {children}
     </form>
+  );
+}
+
+function Select({ choice: { key, options, words, none }, value, onChoose }: { choice: Choice; value: string | string[] | undefined; onChoose: (value: string) => void }) {
+  const chosen = typeof value === "string" ? value : "";
+  const known = chosen === "" || options.includes(chosen) ? options : [...options, chosen];
+  return (
+    <select className={classes.select} aria-label={key} data-set={chosen === "" ? undefined : ""} value={chosen} onChange={(event) => onChoose(event.currentTarget.value)}>
+      <option value="">{none ?? text.filter.any(key)}</option>
+      {known.map((option) => (
+        <option key={option} value={option}>
+          {words?.[option] ?? option}
+        </option>
+      ))}
+    </select>
   );
 }

@@ -10,6 +10,7 @@ import type { Plan } from "../../api/types";
 import { to } from "../../paths";
 import { formatClock, formatCountdown } from "../../words/format";
 import { useNow } from "../../words/now";
+import { progressOf } from "../../words/progress";
 import { Action } from "../Action/Action";
 import { ErrorCard } from "../Notice/Notice";
 import { toast } from "../Toasts/Toasts";
@@ -51,7 +52,7 @@ function OnProbation({ plan }: { plan: Plan }) {
   };
   const keep = useMutation({ mutationFn: (waiver?: string) => act.planConfirm(plan.id, waiver), onSuccess: () => done(text.probation.kept) });
   const undo = useMutation({ mutationFn: () => act.planRollback(plan.id), onSuccess: () => done(text.probation.rolledBack) });
-  const well = (plan.reports ?? []).filter((report) => report.verified).length;
+  const { all, done: well, failed, silent } = progressOf(plan);
   const canKeep = plan.can?.confirm ?? true;
   const unreachable = live.word === "stopped" && plan.deadline ? text.probation.unreachable(formatClock(Date.parse(plan.deadline))) : null;
   const error = keep.error ?? undo.error;
@@ -63,7 +64,9 @@ function OnProbation({ plan }: { plan: Plan }) {
         <Link className={classes.title} to={to.plan(plan.id)} data-plain>
           {plan.title}
         </Link>
-        <span className="meta">{text.probation.well(well, plan.hosts.length)}</span>
+        <span className="meta">{text.probation.well(well ?? 0, all)}</span>
+        {failed > 0 && <span className={classes.failed}>{text.probation.failed(failed)}</span>}
+        {silent > 0 && <span className="meta">{text.probation.silent(silent)}</span>}
         <span className={unreachable === null && left_ms > 0 ? `meta ${classes.rolls}` : "meta"}>{unreachable ?? (left_ms > 0 ? text.probation.rollsBack : text.probation.deciding)}</span>
         {left_ms > 0 && (
           <span className={classes.clock} role="timer">

@@ -12,11 +12,16 @@ mod finding;
 mod host;
 mod order;
 mod plan;
+mod resource;
 
 pub use finding::{FindingRow, findings};
 pub use host::{HostFacts, HostRow, host, host_delete, host_put, host_seen, hosts, lost_put, verdict_put};
 pub use order::{job_put, order, order_id, order_put, orders, orders_open};
 pub use plan::{plan, plan_id, plan_put, plans, report_put};
+pub use resource::{
+    Author, ResourceRow, Source, VersionRow, resource_put, resource_tend, resource_versions, resources,
+    resources_of_plan,
+};
 
 use finding::finding_put;
 
@@ -25,6 +30,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/1_frame.sql"),
     include_str!("../../migrations/2_order.sql"),
     include_str!("../../migrations/3_fleet.sql"),
+    include_str!("../../migrations/5_resource.sql"),
 ];
 
 /// What one guard last said about one host: one row per host and guard.

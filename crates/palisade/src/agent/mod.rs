@@ -10,7 +10,7 @@ mod keep;
 mod link;
 mod local;
 mod look;
-mod permit;
+pub mod permit;
 mod spool;
 mod state;
 
@@ -25,7 +25,7 @@ use palisade_core::{Cidr, HostId};
 use palisade_guard::contract::AgentFacts;
 use palisade_guard::store::HostFacts;
 use palisade_guard::{Entry, Host};
-use palisade_sys::{Root, facts};
+use palisade_sys::{Root, facts, machine};
 use std::collections::BTreeMap;
 use std::net::ToSocketAddrs;
 use std::path::Path;
@@ -118,21 +118,7 @@ impl Running {
 impl Agent {
     /// What this host says about itself.
     pub fn facts(&self) -> HostFacts {
-        let facts = match facts::facts(env!("CARGO_PKG_VERSION")) {
-            Ok(facts) => facts,
-            Err(error) => {
-                tracing::warn!(error = palisade_guard::contract::chain(&error), "the host's facts");
-                return HostFacts { permit: self.permit.words(), ..HostFacts::default() };
-            }
-        };
-        HostFacts {
-            os: facts.os,
-            kernel: facts.kernel,
-            booted_at: facts.booted_at,
-            addresses: facts.addresses.iter().map(ToString::to_string).collect(),
-            agent_version: facts.agent_version,
-            permit: self.permit.words(),
-        }
+        host_facts(&self.permit)
     }
 
     /// The name of the host.
@@ -151,6 +137,25 @@ impl Agent {
     pub fn lost(&self) -> BTreeMap<String, u64> {
         let all = self.spools.iter().map(|(word, spool)| ((*word).to_owned(), spool.figures().2));
         all.filter(|(_, lost)| *lost > 0).collect()
+    }
+}
+
+/// What this host says about itself, with what its permit holds.
+pub fn host_facts(permit: &permit::Permit) -> HostFacts {
+    let facts = match facts::facts(env!("CARGO_PKG_VERSION")) {
+        Ok(facts) => facts,
+        Err(error) => {
+            tracing::warn!(error = palisade_guard::contract::chain(&error), "the host's facts");
+            return HostFacts { permit: permit.words(), ..HostFacts::default() };
+        }
+    };
+    HostFacts {
+        os: facts.os,
+        kernel: facts.kernel,
+        booted_at: facts.booted_at,
+        addresses: facts.addresses.iter().map(ToString::to_string).collect(),
+        agent_version: facts.agent_version,
+        permit: permit.words(),
     }
 }
 
@@ -176,7 +181,7 @@ fn assemble(config: &Config, dir: &Path, way: &link::Way) -> Result<Agent> {
     }
     Ok(Agent {
         host: Host { id, root: Root::live() },
-        machine: None,
+        machine: machine::id(&Root::live()),
         run: run_id(),
         epoch: epoch::Epoch::load(dir, way)?,
         ending: tokio::sync::watch::channel(false).0,

@@ -3,11 +3,11 @@
 
 use crate::config::Config;
 use crate::link::http::{Target, Trust, body, send};
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, StatusCode};
-use palisade_guard::cli::ApiClient;
+use palisade_guard::cli::{ApiClient, Refusal};
 use palisade_guard::contract::BoxFuture;
 use serde_json::Value;
 use std::os::unix::net::UnixStream;
@@ -94,7 +94,8 @@ impl Client {
     }
 }
 
-fn answer(status: StatusCode, bytes: &[u8]) -> Result<Value> {
+/// What the server said, or why it refused, with its hint.
+pub fn answer(status: StatusCode, bytes: &[u8]) -> Result<Value> {
     if status == StatusCode::NO_CONTENT {
         return Ok(Value::Null);
     }
@@ -103,10 +104,5 @@ fn answer(status: StatusCode, bytes: &[u8]) -> Result<Value> {
     if status.is_success() {
         return Ok(value);
     }
-    let message = value["message"].as_str().or(value.as_str()).unwrap_or("the server gave no reason");
-    match value["hint"].as_str() {
-        Some(hint) => bail!("{message}\nhint: {hint}"),
-        None if message.is_empty() => bail!("the server answered {status}"),
-        None => bail!("{message}"),
-    }
+    Err(Refusal { status: status.as_u16(), body: value }.into())
 }

@@ -21,6 +21,9 @@ pub struct InstallArgs {
     /// Write below this directory, for packages and tests
     #[arg(long, value_name = "DIR", default_value = "/")]
     prefix: PathBuf,
+    /// Only what a host needs that joins a server elsewhere
+    #[arg(long)]
+    agent_only: bool,
 }
 
 /// A file that an installation consists of.
@@ -76,6 +79,13 @@ next, to start it now and at every boot:
   systemd-sysusers
   systemctl daemon-reload
   systemctl enable --now palisade-server palisade-agent";
+const NEXT_AGENT: &str = "\
+next, with a token that `palisade join-token create` has made on the server:
+  palisade agent --join https://HOST:PORT --token-file -
+  systemctl daemon-reload
+  systemctl enable --now palisade-agent";
+/// What only a server needs.
+const OF_SERVER: [&str; 2] = ["usr/lib/sysusers.d/palisade.conf", "usr/lib/systemd/system/palisade-server.service"];
 
 /// What is done with one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +108,7 @@ pub fn run(args: InstallArgs) -> Result<ExitCode> {
     }
     // The user of the server reads the configuration, whatever root's own umask is.
     umask(Mode::from_bits_truncate(0o022));
-    for item in &ITEMS {
+    for item in ITEMS.iter().filter(|item| !(args.agent_only && OF_SERVER.contains(&item.path))) {
         let path = args.prefix.join(item.path);
         let content = item.bytes()?;
         let act = item.plan(&path, &content)?;
@@ -108,7 +118,7 @@ pub fn run(args: InstallArgs) -> Result<ExitCode> {
         println!("{:<13} {}", act.word(args.dry_run), path.display());
     }
     if live && !args.dry_run {
-        println!("{NEXT}");
+        println!("{}", if args.agent_only { NEXT_AGENT } else { NEXT });
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -3,7 +3,10 @@
 mod check;
 mod client;
 mod install;
+mod join;
+mod join_token;
 mod nouns;
+mod resource;
 mod schema;
 mod up;
 
@@ -51,8 +54,8 @@ enum Command {
     Up(RunArgs),
     /// Start only the server
     Server(up::ServerArgs),
-    /// Start only the agent for this host
-    Agent(RunArgs),
+    /// Start only the agent for this host, or have this host join a server
+    Agent(join::AgentArgs),
     /// Judge this host, or a directory that holds one, without any server
     Check(check::CheckArgs),
     /// Write systemd units, configuration and permit
@@ -75,9 +78,18 @@ enum Command {
     /// API tokens
     #[command(subcommand)]
     ApiToken(nouns::TokenCommand),
+    /// What new hosts need to join
+    #[command(subcommand)]
+    JoinToken(join_token::JoinTokenCommand),
     /// Users
     #[command(subcommand)]
     User(nouns::UserCommand),
+    /// Make things as files say; shows the plan first
+    Apply(resource::ApplyArgs),
+    /// Show the resources of a kind, as a file that can be applied
+    Get(resource::GetArgs),
+    /// Remove a resource
+    Delete(resource::DeleteArgs),
     /// How the server or, with --local, the agent is
     Status,
     /// Print a schema that this version publishes
@@ -144,7 +156,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
             runtime()?.block_on(server::run(config, args.with_parent))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Agent(run) => runtime()?.block_on(run_agent(Config::load(&cli.config, &run)?)),
+        Command::Agent(args) => runtime()?.block_on(run_agent(Config::load(&cli.config, &args.run)?, &args)),
         Command::Check(args) => check::run(&args, cli.ask.output),
         Command::Install(args) => install::run(args),
         Command::Schema(args) => schema::run(&args),
@@ -163,12 +175,19 @@ async fn nouns(command: Command, context: CliContext) -> Result<ExitCode> {
         Command::Plan(c) => nouns::plan(c, &context).await,
         Command::Order(c) => nouns::order(c, &context).await,
         Command::ApiToken(c) => nouns::api_token(c, &context).await,
+        Command::JoinToken(c) => join_token::run(c, &context).await,
         Command::User(c) => nouns::user(c, &context).await,
+        Command::Apply(args) => resource::apply(&args, &context).await,
+        Command::Get(args) => resource::get(&args, &context).await,
+        Command::Delete(args) => resource::delete(&args, &context).await,
         _ => nouns::status(&context).await,
     }
 }
 
-async fn run_agent(config: Config) -> Result<ExitCode> {
+async fn run_agent(config: Config, args: &join::AgentArgs) -> Result<ExitCode> {
+    if let Some(url) = &args.join {
+        return join::run(url, args, &config).await;
+    }
     let running = agent::start(&config).await?;
     process::end_asked().await;
     running.end().await;

@@ -330,7 +330,7 @@ fn print_fields(context: &CliContext, value: &Value, fields: &[&str]) {
 
 /// A value as one segment of a path or query: everything but unreserved characters is escaped
 /// (RFC 3986, 2.3).
-fn segment(text: &str) -> String {
+pub fn segment(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
     text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }

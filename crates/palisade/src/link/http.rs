@@ -68,7 +68,8 @@ pub async fn connect_unix(path: &Path) -> Result<UnixStream> {
     UnixStream::connect(path).await.with_context(|| format!("connecting to the socket `{}`", path.display()))
 }
 
-async fn exchange<T>(io: T, request: Request<Full<Bytes>>) -> Result<Response<Incoming>>
+/// One request on a connection that is used for nothing else.
+pub async fn exchange<T>(io: T, request: Request<Full<Bytes>>) -> Result<Response<Incoming>>
 where
     T: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {

@@ -2,5 +2,6 @@
 
 pub mod certificate;
 pub mod http;
+pub mod join;
 pub mod line;
 pub mod tls;

@@ -23,14 +23,19 @@ use std::time::Duration;
 pub const COOKIE: &str = "__Host-palisade";
 /// The header that a change by cookie must carry.
 pub const CSRF_HEADER: &str = "x-palisade-csrf";
-/// What anybody may ask without signing in, beside static files. All else is refused.
-pub const ANONYMOUS: [(&str, &str); 3] =
-    [("GET", "/api/v1/sign-in"), ("POST", "/api/v1/session"), ("POST", "/api/v1/welcome")];
+/// What anybody may ask without signing in, beside static files: what the sign-in page shows, sign-in,
+/// the first-run link, and joining. All else is refused.
+pub const ANONYMOUS: [(&str, &str); 4] =
+    [("GET", "/api/v1/sign-in"), ("POST", "/api/v1/session"), ("POST", "/api/v1/welcome"), ("POST", "/api/v1/join")];
 /// What a viewer may send although it is no GET: it changes nothing that lasts.
 const VIEWER_MAY: [(&str, &str); 2] = [("DELETE", "/api/v1/session"), ("POST", "/api/v1/monitor/live")];
 
 /// A request's body, in bytes; what is larger is refused.
 const BODY_BYTES_MAX: usize = 256 << 10;
+/// The body of [`APPLY`], in bytes: a file of resources.
+pub const APPLY_BYTES_MAX: usize = 4 << 20;
+/// What takes a whole file.
+const APPLY: (&str, &str) = ("POST", "/api/v1/apply");
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
 const FAILURES_MAX: u32 = 5;
@@ -155,9 +160,10 @@ pub async fn layer(State(server): State<Server>, request: Request, next: Next) -
     let (mut parts, body) = request.into_parts();
     let caller = admitted(&server, &parts).await;
     // read to its end whatever the answer is: HTTP/2 clients take an answer before it for a fault
-    let body = match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, BODY_BYTES_MAX)).await {
+    let bytes_max = if caller.is_ok() { body_bytes_max(&parts) } else { BODY_BYTES_MAX };
+    let body = match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, bytes_max)).await {
         Ok(Ok(bytes)) => Body::from(bytes),
-        Ok(Err(_)) => return too_large().into_response(),
+        Ok(Err(_)) => return too_large(bytes_max).into_response(),
         Err(_) => {
             return ApiError::new(StatusCode::REQUEST_TIMEOUT, "slow", "the body did not arrive in time")
                 .into_response();
@@ -184,8 +190,13 @@ async fn admitted(server: &Server, request: &Parts) -> Result<Extensions, ApiErr
     Ok(extensions)
 }
 
-fn too_large() -> ApiError {
-    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("the body has more than {BODY_BYTES_MAX} bytes"))
+/// What a caller who may do it may send.
+fn body_bytes_max(request: &Parts) -> usize {
+    if (request.method.as_str(), request.uri.path()) == APPLY { APPLY_BYTES_MAX } else { BODY_BYTES_MAX }
+}
+
+fn too_large(bytes_max: usize) -> ApiError {
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("the body has more than {bytes_max} bytes"))
 }
 
 fn anonymous(method: &Method, path: &str) -> bool {

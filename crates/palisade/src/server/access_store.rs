@@ -7,7 +7,8 @@ use palisade_guard::store::at;
 use sqlx::SqliteConnection;
 
 /// The server's migrations.
-pub const MIGRATIONS: &[&str] = &[include_str!("../../migrations/1_access.sql")];
+pub const MIGRATIONS: &[&str] =
+    &[include_str!("../../migrations/1_access.sql"), include_str!("../../migrations/4_join.sql")];
 
 /// A stored session, still valid.
 pub struct SessionRow {

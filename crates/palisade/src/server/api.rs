@@ -1,6 +1,10 @@
 //! All addresses of the server in one place, and the OpenAPI document that describes them.
 
-use super::{Server, access, assets, findings, hosts, link, orders, overview, plans, session, status, stream, tokens};
+use super::access::APPLY_BYTES_MAX;
+use super::{
+    Server, access, assets, findings, hosts, install, join, join_tokens, link, orders, overview, plans, resources,
+    session, status, stream, tokens,
+};
 use crate::guards;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -9,12 +13,15 @@ use axum::middleware;
 use axum::response::Response;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 /// What the network reaches: static files, and the API behind the sign-in layer.
 pub fn network(server: Server) -> Router {
-    signed_in(server).fallback(assets::file).layer(middleware::map_response(headers))
+    signed_in(server.clone())
+        .merge(install::router(server))
+        .fallback(assets::file)
+        .layer(middleware::map_response(headers))
 }
 
 /// What root on the same machine reaches: the API as admin, and the link of the agent.
@@ -68,8 +75,16 @@ fn frame() -> OpenApiRouter<Server> {
         .routes(routes!(plans::show))
         .routes(routes!(plans::confirm))
         .routes(routes!(plans::rollback))
+        .routes(routes!(resources::kind_list))
+        .routes(routes!(resources::list))
+        .routes(routes!(resources::show, resources::delete))
+        .routes(routes!(resources::versions))
+        .routes(routes!(resources::apply).layer(DefaultBodyLimit::max(APPLY_BYTES_MAX)))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::delete))
+        .routes(routes!(join::join))
+        .routes(routes!(join_tokens::list, join_tokens::create))
+        .routes(routes!(join_tokens::delete))
         .routes(routes!(stream::changes))
 }
 

@@ -6,10 +6,17 @@ mod api;
 mod assets;
 mod body;
 pub mod ca;
+mod cloud_init;
 mod findings;
 mod fleet;
+mod host_kind;
 mod hosts;
 mod ingest;
+mod install;
+mod join;
+mod join_name;
+mod join_store;
+mod join_tokens;
 mod limits;
 mod link;
 mod listen;
@@ -18,6 +25,8 @@ mod overview;
 mod peer;
 mod plans;
 mod presence;
+mod program;
+mod resources;
 mod session;
 mod specs;
 mod status;
@@ -28,6 +37,7 @@ mod tokens;
 pub use access::Origin;
 pub use api::openapi;
 pub use listen::{never_renewed, serve};
+pub use resources::kinds;
 
 use crate::config::Config;
 use crate::guards;
@@ -35,6 +45,7 @@ use crate::process;
 use anyhow::{Context, Result};
 use palisade_core::{Cidr, SystemClock};
 use palisade_guard::db::Database;
+use palisade_guard::resource::Kinds;
 use palisade_guard::{Entry, ServerContext, store};
 use std::net::IpAddr;
 use std::path::Path;
@@ -47,6 +58,8 @@ pub struct Server {
     pub context: ServerContext,
     /// The guards.
     pub guards: Arc<Vec<Entry>>,
+    /// The kinds of resources, the frame's own and the guards'.
+    pub kinds: Arc<Kinds>,
     /// Sign-in: sessions, tokens, lock-outs.
     pub access: Arc<access::Access>,
     /// The name that the sign-in page shows.
@@ -57,6 +70,10 @@ pub struct Server {
     pub connections: tokio::sync::watch::Sender<u64>,
     /// Where it listens, once it does.
     pub address: Arc<std::sync::OnceLock<std::net::SocketAddr>>,
+    /// Names and addresses by which it is reached, as configured.
+    pub names: Arc<[String]>,
+    /// The running program, which hosts that join download.
+    pub program: program::Program,
     /// When this server was started.
     pub started_at: palisade_core::Timestamp,
     /// Which hosts are there.
@@ -126,8 +143,11 @@ pub async fn open(dir: &Path, config: &Config, authority: ca::Authority, ingest:
         started_at: context.now(),
         connections: tokio::sync::watch::channel(0).0,
         access: Arc::new(access::Access::default()),
+        kinds: Arc::new(resources::kinds(&guards)),
         guards: Arc::new(guards),
         name: host_name().into(),
+        names: config.names.clone().into(),
+        program: program::Program::default(),
         authority,
         ingest,
         presence: Arc::default(),

@@ -170,7 +170,9 @@ pub async fn undo(server: &Server, id: &str, caller: &Caller, reason: &str) -> R
     if matches!(plan.state, PlanState::RolledBack | PlanState::Failed | PlanState::Preview) {
         return Err(ApiError::conflict(format!("plan `{id}` is {}, not in force", word(plan.state))));
     }
-    if let Some(serve) = server.guard(&plan.guard).and_then(|g| g.server.as_ref()) {
+    // what documents have made goes back to the versions before, whatever guard it belongs to
+    let was_applied = palisade_guard::resource::undo(&server.context, &server.kinds, caller, &mut tx, id).await?;
+    if let Some(serve) = server.guard(&plan.guard).and_then(|g| g.server.as_ref()).filter(|_| !was_applied) {
         serve.rollback(&mut tx, &plan).await?;
     }
     (plan.state, plan.deadline) = (PlanState::RolledBack, None);

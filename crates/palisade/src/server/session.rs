@@ -218,7 +218,8 @@ fn user_name_rule(name: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn address(origin: Origin) -> IpAddr {
+/// The address that failures are counted by.
+pub fn address(origin: Origin) -> IpAddr {
     match origin {
         Origin::Network(address) => address,
         Origin::Socket => IpAddr::V4(Ipv4Addr::LOCALHOST),

@@ -1,6 +1,6 @@
 //! The server's periodic work: ends of probation, retention, and the guards' own.
 
-use super::{Server, access_store, plans};
+use super::{Server, access_store, join_store, plans};
 use palisade_core::{HostId, Plan, PlanState};
 use palisade_guard::GuardError;
 use palisade_guard::api::{Caller, Role};
@@ -56,10 +56,12 @@ async fn tend(server: &Server) {
     let own = async {
         let mut tx = server.begin().await?;
         access_store::expired_delete(&mut tx, now).await?;
+        join_store::join_tokens_tend(&mut tx, now).await?;
+        store::resource_tend(&mut tx, now).await?;
         tx.commit().await.map_err(GuardError::from)
     };
     if let Err(error) = own.await {
-        tracing::warn!(error = chain(&error), "removing ended sessions");
+        tracing::warn!(error = chain(&error), "removing what has ended");
     }
     for guard in server.guards.iter() {
         let Some(serve) = &guard.server else { continue };

@@ -1,0 +1,25 @@
+import { expect, test } from "vitest";
+import type { HostState, Plan } from "../api/types";
+import { byNeed, progressOf } from "./progress";
+
+const STATES: HostState[] = [
+  { host: "a", state: "applied" },
+  { host: "b", state: "waiting" },
+  { host: "c", state: "waiting", silent: "unreachable" },
+  { host: "d", state: "failed", error: "nft: busy" },
+  { host: "e", state: "rolled_back" },
+];
+const hosts = STATES.map(({ host }) => host);
+
+test("hosts are counted by what became of them, and a silent one is not a failed one", () => {
+  expect(progressOf({ hosts, hosts_state: STATES })).toEqual({ all: 5, done: 1, failed: 2, silent: 1 });
+});
+
+test("without a word about single hosts the reports are counted", () => {
+  const reports = [{ verified: true }, { verified: false }] as Plan["reports"];
+  expect(progressOf({ hosts, reports })).toEqual({ all: 5, done: 1, failed: 0, silent: 0 });
+});
+
+test("where nothing is known nothing is counted", () => expect(progressOf({ hosts, reports: [] }).done).toBeNull());
+
+test("what needs somebody comes first", () => expect(byNeed(STATES).map(({ host }) => host).join("")).toBe("decba"));
