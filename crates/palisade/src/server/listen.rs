@@ -145,7 +145,7 @@ async fn agent(port: &Port, tls: TlsStream<TcpStream>, agent: AgentPeer, from: S
     if let Err(error) = admitted.await {
         return tracing::warn!(host.id = %agent.host, %from, why = error.message(), "an agent is not let in");
     }
-    let peer = Peer::new(agent.host.clone(), agent.serial.clone(), server.presence.connection());
+    let peer = Peer::new(agent.host.clone(), server.presence.connection());
     let mut cuts = server.context.cuts();
     let (router, shown) = (port.link.clone(), peer.clone());
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {

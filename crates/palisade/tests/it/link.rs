@@ -142,6 +142,23 @@ fn a_flood_of_one_host_is_held_back_and_the_others_go_on() {
     assert_eq!(fleet.host("web-1")["verdict"]["word"], "online");
 }
 
+#[test]
+fn a_host_whose_clock_is_a_year_off_is_named_so_until_it_is_right_again() {
+    let Some((fleet, member)) = scene() else { return };
+    let raw = Raw::connect(&member, Some(Shown::of(&member.identity())), ALPN).unwrap();
+    for (year, word) in [("2020", "clock_wrong"), ("2099", "clock_wrong")] {
+        let clock = json!({ "host": "web-9", "now": format!("{year}-01-01T00:00:00Z") });
+        assert_eq!(raw.post("/link/v1/clock", &clock).status, 200);
+        fleet.wait_for("web-9", word);
+    }
+    let mut right = hello("web-9");
+    right["now"] = json!(jiff::Timestamp::now());
+    assert_eq!(raw.post("/link/v1/hello", &right).status, 200);
+    fleet.wait_for("web-9", "online");
+    let told = fleet.events("web-9").into_iter().filter(|kind| kind == "frame.host.silent").count();
+    assert_eq!(told, 0, "it was never there before, so nothing fell silent");
+}
+
 /// A man in the middle who holds a certificate that is valid, but not of the pinned root.
 #[test]
 fn an_agent_tells_nothing_to_a_server_with_a_valid_foreign_certificate() {
