@@ -1,6 +1,7 @@
 //! The place of a host in the fleet, as the API changes and shows it.
 
 use super::app::{App, host};
+use super::figures::look;
 use crate::server::trust_store;
 use axum::http::StatusCode;
 use palisade_core::VerdictWord;
@@ -62,6 +63,9 @@ async fn hosts_are_found_by_region_tag_verdict_and_words_and_sorted() {
         let place = json!({ "region": region, "tags": { "role": role } });
         app.change("PATCH", &format!("/api/v1/hosts/{name}"), place).await;
     }
+    let mut tx = app.begin().await;
+    store::look_put(&mut tx, &host("web-2"), &look("web-2", "access", app.now())).await.unwrap();
+    tx.commit().await.unwrap();
     app.verdict("web-1", VerdictWord::Killed).await;
     for (query, found) in [
         ("", vec!["db-1", "web-1", "web-2"]),
@@ -72,8 +76,8 @@ async fn hosts_are_found_by_region_tag_verdict_and_words_and_sorted() {
         ("q=SOUTH%20web", vec!["web-2"]),
         ("sort=-name", vec!["web-2", "web-1", "db-1"]),
         ("sort=verdict", vec!["web-1", "db-1", "web-2"]),
-        ("sort=-state", vec!["web-1", "db-1", "web-2"]),
-        ("sort=findings&limit=2", vec!["db-1", "web-1"]),
+        ("sort=-state", vec!["web-2", "db-1", "web-1"]),
+        ("sort=-findings&limit=2", vec!["web-2", "db-1"]),
         ("limit=2&cursor=2", vec!["web-2"]),
     ] {
         assert_eq!(names(&app.get(&format!("/api/v1/hosts?{query}")).await), found, "{query}");
