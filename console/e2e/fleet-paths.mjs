@@ -22,13 +22,6 @@ export function fleetPaths({ path, go, heading, table, mock, name, password }) {
       await page.getByRole("button", { name: "Edit" }).click();
       await page.getByRole("region", { name: "Region, tags and profile" }).waitFor();
     });
-    await path(page, "host retire asks for the name", async () => {
-      await go(page, `/hosts/${host}`);
-      await page.getByRole("button", { name: "Retire…" }).click();
-      await dialog(page).getByLabel(`Type ${host} to go on`).fill("another");
-      await dialog(page).getByRole("button", { name: "Retire this host" }).click();
-      await dialog(page).getByText("This is not the name.").waitFor();
-    });
     await path(page, "users", async () => {
       await go(page, "/users");
       await page.getByRole("button", { name: `Actions for ${name}` }).waitFor();
@@ -80,6 +73,17 @@ export function fleetPaths({ path, go, heading, table, mock, name, password }) {
       await table(page, "Hosts").locator("[data-above]").first().focus();
       await page.getByRole("tooltip").waitFor();
     });
+    await path(page, "host retire asks for the name", async () => {
+      await go(page, `/hosts/web-3`);
+      await page.getByRole("button", { name: "Retire…" }).click();
+      await dialog(page).getByLabel(`Type web-3 to go on`).fill("another");
+      await dialog(page).getByRole("button", { name: "Retire this host" }).click();
+      await dialog(page).getByText("This is not the name.").waitFor();
+    });
+    await path(page, "a plan on probation says which way was tried", async () => {
+      await go(page, "/plans/p-7");
+      await table(page, "Hosts").getByText("a new SSH connection").first().waitFor();
+    });
     await path(page, "a plan in part", async () => {
       await go(page, "/plans/p-5");
       await table(page, "Hosts").getByText("Device or resource busy").waitFor();
@@ -95,7 +99,7 @@ export function fleetPaths({ path, go, heading, table, mock, name, password }) {
       await dialog(page).getByRole("link", { name: "p-1" }).waitFor();
     });
     await path(page, "a link for one user", async () => {
-      await go(page, "/welcome?name=ann#mock-link-1");
+      await go(page, "/welcome#mock-link-1&name=ann");
       await heading(page, "Set your password");
       if ((await page.getByLabel("Name").inputValue()) !== "ann") throw new Error("the name is not the link's");
     });
@@ -148,7 +152,7 @@ export function fleetPaths({ path, go, heading, table, mock, name, password }) {
       await go(page, "/users?show=add");
       await dialog(page).getByLabel("Name").fill("browser-user");
       await dialog(page).getByRole("button", { name: "Add a user" }).click();
-      await dialog(page).getByText(/welcome\?name=browser-user#/).waitFor();
+      await dialog(page).getByText(/welcome#.+&name=browser-user/).waitFor();
       await dialog(page).getByRole("button", { name: "Close" }).last().click();
       await userAct(page, "Change role…");
       await dialog(page).getByLabel("Role").selectOption("operator");
@@ -163,7 +167,7 @@ export function fleetPaths({ path, go, heading, table, mock, name, password }) {
     await path(page, "a new password link is shown once", async () => {
       await userAct(page, "New password link…");
       await dialog(page).getByRole("button", { name: "Make the link" }).click();
-      await dialog(page).getByText(/welcome\?name=browser-user#/).waitFor();
+      await dialog(page).getByText(/welcome#.+&name=browser-user/).waitFor();
     });
     await path(page, "the last administrator is kept, and it says why", async () => {
       await go(page, "/users");
@@ -192,6 +196,17 @@ export function fleetPaths({ path, go, heading, table, mock, name, password }) {
       await go(page, "/account");
       await page.getByRole("button", { name: "End the session from 203.0.113.77" }).click();
       await page.getByRole("cell", { name: "203.0.113.77", exact: true }).waitFor({ state: "hidden" });
+    });
+    await path(page, "all other sessions are ended", async () => {
+      await page.getByRole("button", { name: "End all others" }).click();
+      await page.getByRole("cell", { name: "2001:db8::4", exact: true }).waitFor({ state: "hidden" });
+    });
+    await path(page, "a second factor that was lost is taken away", async () => {
+      await go(page, "/users");
+      await page.getByRole("button", { name: "Actions for operator-2" }).click();
+      await page.getByRole("menuitem", { name: "Take second factor away…" }).click();
+      await dialog(page).getByRole("button", { name: "Take it away" }).click();
+      await page.getByText("operator-2 has no second factor any more").waitFor();
     });
     await path(page, "a certificate is revoked with name and reason", async () => {
       await go(page, "/hosts/web-9");
@@ -267,5 +282,29 @@ export function fleetPaths({ path, go, heading, table, mock, name, password }) {
     });
   }
 
-  return { looks, acts, secondFactor };
+  /** What a viewer may not do is shown with its reason. */
+  async function asViewer(page) {
+    if (!mock) return;
+    await path(page, "a viewer signs in", async () => {
+      await go(page, "/sign-in");
+      await page.getByLabel("Name").fill("viewer");
+      await page.getByRole("textbox", { name: "Password", exact: true }).fill(password);
+      await page.getByRole("button", { name: "Sign in" }).click();
+      await page.getByRole("button", { name: "Account of viewer" }).waitFor();
+    }, { status: [401] });
+    for (const [address, button] of [["/hosts", "Add a host"], ["/users", "Add a user"], ["/join-tokens", "Add a host"], ["/tokens", "Make a token"]]) {
+      await path(page, `a viewer reads why not: ${address}`, async () => {
+        await go(page, address);
+        await page.getByRole("button", { name: button }).first().focus();
+        await page.getByRole("tooltip", { name: "needs role admin" }).waitFor();
+      }, { status: [403] });
+    }
+    await path(page, "a viewer cannot make a command by its address", async () => {
+      await go(page, "/hosts?show=add");
+      await dialog(page).getByRole("button", { name: "Make the command" }).click({ force: true });
+      if ((await dialog(page).getByText("palisade agent --join").count()) > 0) throw new Error("a command was made");
+    });
+  }
+
+  return { looks, acts, secondFactor, asViewer };
 }

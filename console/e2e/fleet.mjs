@@ -16,7 +16,7 @@ let joinTokens = [
   { id: "j-0", profile: "protect", region: null, tags: {}, uses_left: 1, expires_at: canned.ago(4000), created_by: "operator-2", created_at: canned.ago(90000), root_fingerprint: ROOT, joined: [], can: { delete: true } },
 ];
 const user = (name, role, more) => ({
-  name, role, disabled: false, totp: false, created_at: canned.ago(8e6), last_sign_in_at: canned.ago(4000), locked_until: null, sessions: 1, can: { role: true, disable: true, enable: true, link: true }, ...more,
+  name, role, disabled: false, totp: false, created_at: canned.ago(8e6), last_sign_in_at: canned.ago(4000), locked_until: null, sessions: 1, can: { role: true, disable: true, enable: true, link: true, totp_reset: true }, ...more,
 });
 const users = [
   user("operator-2", "operator", { totp: true, sessions: 2 }),
@@ -112,14 +112,20 @@ export function fleetRoutes({ world, list, matching, problem, tell }) {
       if (!/^[\w.@-]{1,64}$/.test(body.name)) return problem(400, "invalid", "`name` must be 1 to 64 of letters, digits, `.`, `_`, `-`, `@`");
       if (everybody().some(({ name }) => name === body.name)) return problem(409, "conflict", `a user \`${body.name}\` exists already`);
       users.push(user(body.name, body.role, { last_sign_in_at: null, sessions: 0 }));
-      return { name: body.name, role: body.role, link: { path: "/welcome#mock-link-0123456789", expires_at: canned.ahead(86400) } };
+      return { name: body.name, role: body.role, link: { path: `/welcome#mock-link-0123456789&name=${body.name}`, expires_at: canned.ahead(86400) } };
     }],
     ["PATCH", "/users/:name", ({ params, body }) => findUser(params.name, (found) => Object.assign(found, body))],
-    ["POST", "/users/:name/link", ({ params }) => findUser(params.name, () => ({ path: "/welcome#mock-link-9876543210", expires_at: canned.ahead(86400) }))],
-    ["GET", "/sessions", ({ query }) => list(sessions.map((session) => ({ ...session, user: world.account?.name ?? "admin" })), query)],
+    ["DELETE", "/users/:name/totp", ({ params }) => findUser(params.name, (found) => Object.assign(found, { totp: false }))],
+    ["GET", "/account", () => ({ name: world.account?.name, role: "admin", totp: world.totp, recovery_left: 9, password_set_at: canned.ago(4e6), password_due_at: canned.ahead(11e6) })],
+    ["POST", "/users/:name/link", ({ params }) => findUser(params.name, () => ({ path: `/welcome#mock-link-9876543210&name=${params.name}`, expires_at: canned.ahead(86400) }))],
+    ["GET", "/sessions", ({ query }) => list(sessions.map((session) => ({ ...session, used_at: canned.ago(session.current ? 2 : 4000), user: world.account?.name ?? "admin" })), query)],
     ["DELETE", "/sessions/:id", ({ params }) => {
       sessions = sessions.filter(({ id }) => id !== params.id);
       return {};
+    }],
+    ["DELETE", "/sessions", () => {
+      sessions = sessions.filter(({ current }) => current);
+      return { ended: 1 };
     }],
     ["POST", "/account/password", ({ body }) => (body.old === world.account?.password ? {} : problem(403, "wrong_credentials", "the present password is wrong"))],
     ["POST", "/account/totp", () => ({ secret: SECRET, uri: "otpauth://totp/Palisade", qr_svg: QR })],
@@ -134,7 +140,12 @@ export function fleetRoutes({ world, list, matching, problem, tell }) {
       return {};
     }],
     ["GET", "/status", () => ({ version: "0.1.0", started_at: canned.ago(250000), now: canned.ago(0), hosts_total: hosts().length, hosts_online: 36, guards: ["firewall", "access", "inventory", "upgrade", "monitor", "journal"], listen: "0.0.0.0:8443", uid: 998 })],
-    ["GET", "/server/ca", () => ({ root_fingerprint: ROOT, root_not_after: canned.ahead(3e8), root_key: "away", issuer_not_after: canned.ahead(5e6), server_not_after: canned.ahead(4e6) })],
+    ["GET", "/server/ca", () => ({
+      root: { fingerprint: ROOT, not_after: canned.ahead(3e8), key: { state: "away", reason: "the root's key was taken off this server; bring it back with `palisade server ca import --from FILE`" } },
+      issuer: { serial: "4be19c", not_after: canned.ahead(5e6), renew_at: canned.ahead(1e6), key: { state: "here" } },
+      certificate: { fingerprint: ROOT.split("").reverse().join(""), names: ["palisade-server", "palisade.example.org", "192.0.2.10"], not_after: canned.ahead(4e6), renew_at: canned.ahead(15e5) },
+      key_file: "/var/lib/palisade-key/wrap.key",
+    })],
   ];
 }
 
@@ -143,8 +154,9 @@ export function mixed(plan, state) {
   const names = plan.hosts;
   return {
     ...plan, state, reason: state === "partial" ? "1 of 7 hosts failed, 1 has not been heard of" : null,
+    progress: { hosts: names.length, waiting: 1, applied: names.length - 2, failed: 1, rolled_back: 0 },
     hosts_state: names.map((host, i) => ({
-      host, state: i === 2 ? "failed" : i === 5 ? "waiting" : "applied", at: i === 5 ? null : canned.ago(60 - i), error: i === 2 ? "nft: could not process rule: Device or resource busy \u001b[31m" : null, silent: i === 5 ? "unreachable" : null,
+      host, state: i === 2 ? "failed" : i === 5 ? "waiting" : "applied", at: i === 5 ? null : canned.ago(60 - i), error: i === 2 ? "nft: could not process rule: Device or resource busy \u001b[31m" : null, silent: i === 5 ? "unreachable" : null, ...(state === "probation" ? { path: i === 0 ? "connection" : i < 4 ? "ssh" : null } : {}),
     })),
   };
 }

@@ -127,9 +127,11 @@ function tell(topics) {
 setInterval(() => world.streams.forEach((stream) => stream.write("event: heartbeat\ndata: {}\n\n")), 10_000).unref();
 setInterval(() => tell(["monitor", "overview"]), 7_000).unref();
 
-function session(answer) {
-  answer.setHeader("set-cookie", "palisade_mock=1; Path=/; HttpOnly; SameSite=Strict");
+function session(answer, role = "admin") {
+  answer.setHeader("set-cookie", `palisade_mock=${role}; Path=/; HttpOnly; SameSite=Strict`);
 }
+/** What only an admin may read. */
+const ADMIN_READS = ["/users", "/tokens"];
 
 async function api(request, answer, path, query) {
   const chunks = [];
@@ -139,8 +141,13 @@ async function api(request, answer, path, query) {
     answer.writeHead(status, { "content-type": "application/json", "x-request-id": "mock-1" });
     answer.end(content === undefined ? "" : JSON.stringify(content));
   };
-  const signedIn = request.headers.cookie?.includes("palisade_mock=1") ?? false;
+  const role = /palisade_mock=(viewer|admin)/.exec(request.headers.cookie ?? "")?.[1];
+  const signedIn = role !== undefined;
   if (path === "/session" && request.method === "POST") {
+    if (world.account !== null && body.name === "viewer" && body.password === world.account.password) {
+      session(answer, "viewer");
+      return send(200, {});
+    }
     if (world.account === null || body.name !== world.account.name || body.password !== world.account.password) return send(401, { code: "wrong_credentials", message: "name or password wrong" });
     if (world.totp && !body.code) return send(401, { code: "totp_required", message: "a code is needed" });
     if (world.totp && !codeFits(body.code)) return send(401, { code: "wrong_credentials", message: "name, password or code wrong" });
@@ -160,7 +167,7 @@ async function api(request, answer, path, query) {
       answer.setHeader("set-cookie", "palisade_mock=; Path=/; Max-Age=0");
       return send(200, {});
     }
-    return send(200, { name: world.account?.name ?? "admin", role: "admin", expires_at: canned.ahead(40000), csrf: CSRF, totp: world.totp, server: { name: "palisade.example", fingerprint: "SHA256:4b:1e", version: "0.1.0", time: canned.ago(0) } });
+    return send(200, { name: role === "viewer" ? "viewer" : (world.account?.name ?? "admin"), role, expires_at: canned.ahead(40000), csrf: CSRF, password_due: false, server: { name: "palisade.example", fingerprint: "SHA256:4b:1e", version: "0.1.0", time: canned.ago(0) } });
   }
   if (path === "/stream") {
     answer.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
@@ -170,6 +177,7 @@ async function api(request, answer, path, query) {
     return;
   }
   if (request.method !== "GET" && request.headers["x-palisade-csrf"] !== CSRF) return send(403, { code: "csrf", message: "the request does not come from this console" });
+  if (role === "viewer" && (request.method !== "GET" || ADMIN_READS.includes(path))) return send(403, { code: "forbidden", message: "needs role admin", hint: "you are `viewer` with role viewer" });
   for (const [method, pattern, handle] of routes) {
     const match = method === request.method && new RegExp(`^${pattern.replace(/:(\w+)/g, "(?<$1>[^/]+)")}$`).exec(path);
     if (!match) continue;

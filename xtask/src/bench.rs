@@ -5,7 +5,7 @@
 mod build;
 mod check;
 mod guards;
-mod machine;
+pub mod machine;
 mod rest;
 
 use anyhow::Result;

@@ -1,10 +1,11 @@
-//! Palisade's own tooling: `cargo xtask up`, `test`, `bench`, `tidy`, `generate`.
+//! Palisade's own tooling: `cargo xtask up`, `test`, `bench`, `fleet-sim`, `tidy`, `generate`.
 
 mod bench;
 mod browser;
 mod console;
 mod counts;
 mod debian;
+mod fleet_sim;
 mod generate;
 mod repository;
 mod run;
@@ -32,6 +33,8 @@ enum Task {
     Test(test::TestArgs),
     /// Measures, and prints the figures as Markdown
     Bench(bench::BenchArgs),
+    /// Thousands of simulated hosts against a real server
+    FleetSim(fleet_sim::FleetSimArgs),
     /// The repository's rules as code
     Tidy,
     /// Makes the generated files anew
@@ -56,6 +59,7 @@ fn task(task: Task) -> Result<ExitCode> {
         Task::Up(args) => up::run(&args),
         Task::Test(args) => test::run(&args),
         Task::Bench(args) => bench::run(&args),
+        Task::FleetSim(args) => fleet_sim::run(&args),
         Task::Tidy => tidy::run(),
         Task::Generate => generate::run(),
         Task::Browser => browser::run(),

@@ -30,7 +30,13 @@ export interface HostView extends Omit<S["HostView"], "tags" | "verdict"> {
   verdict: Verdict;
   /** Records that its agent gave up while the server was away, by guard. */
   lost?: Record<string, number>;
-  certificate?: { serial: string; not_after: string } | null;
+  certificate?: CertificateView | null;
+}
+
+/** The certificate by which a host is known; absent for the server's own host. */
+export interface CertificateView {
+  serial: string;
+  not_after?: string | null;
 }
 
 export interface HostDetail extends HostView {
@@ -43,7 +49,7 @@ export interface OverviewView extends Omit<S["OverviewView"], "hosts"> {
 }
 
 /** A change of a host: `null` takes the region or a tag away, what is absent stays. */
-export interface HostPatch {
+export interface HostParams {
   region?: string | null;
   tags?: Record<string, string | null>;
   profile?: Profile;
@@ -90,6 +96,7 @@ export interface UserView {
   created_at: string;
   last_sign_in_at?: string | null;
   locked_until?: string | null;
+  password_due_at?: string | null;
   sessions: number;
   can: Can;
 }
@@ -110,15 +117,27 @@ export interface SessionRowView {
   id: string;
   user: string;
   created_at: string;
+  used_at: string;
   expires_at: string;
   from: string;
   current: boolean;
 }
 
 export type SessionView = S["SessionView"] & {
-  /** Whether signing in takes a code as well; absent where the server does not say it. */
-  totp?: boolean;
+  /** True when the password is too old: until it is changed, everything else is refused. */
+  password_due?: boolean;
 };
+
+/** One's own account. */
+export interface AccountView {
+  name: string;
+  role: S["Role"];
+  totp: boolean;
+  /** Recovery codes that were not used yet. */
+  recovery_left: number;
+  password_set_at: string;
+  password_due_at: string;
+}
 
 /** A second factor that waits for its first code; the picture is the URI as SVG. */
 export interface TotpStarted {
@@ -133,21 +152,41 @@ export interface TotpConfirmed {
 
 export type PlanState = S["PlanState"] | "partial";
 
+/** How many hosts of a plan stand where. */
+export interface PlanProgress {
+  hosts: number;
+  waiting: number;
+  applied: number;
+  failed: number;
+  rolled_back: number;
+}
+
+export type PlanHostState = "waiting" | "applied" | "failed" | "rolled_back";
+
 /** How far a plan is on one host. */
-export interface HostStateView {
+export interface PlanHostView {
   host: string;
-  state: "waiting" | "applied" | "failed" | "rolled_back";
+  state: PlanHostState;
   at?: string | null;
   error?: string | null;
   /** Why nothing is heard of it, if so. */
   silent?: VerdictWord | null;
+  /** By which way the operator has reached it since the change. */
+  path?: "connection" | "ssh" | null;
 }
 
-export interface CaView {
-  root_fingerprint: string;
-  root_not_after: string;
-  /** Whether the root's private key is on the server. */
-  root_key: "here" | "away";
-  issuer_not_after: string;
-  server_not_after: string;
+/** A private key of the authority: usable, taken away, or there but closed. */
+export interface KeyView {
+  state: "here" | "away" | "locked";
+  /** Why it cannot be used, and what to do. */
+  reason?: string | null;
+}
+
+/** Root, issuer and the server's own certificate. */
+export interface AuthorityView {
+  root: { fingerprint: string; not_after: string; key: KeyView };
+  issuer: { serial?: string | null; not_after?: string | null; renew_at?: string | null; key: KeyView };
+  certificate: { fingerprint: string; names: string[]; not_after: string; renew_at: string };
+  /** Where the file is expected that opens the keys. */
+  key_file: string;
 }

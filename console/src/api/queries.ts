@@ -2,17 +2,18 @@ import { infiniteQueryOptions, keepPreviousData, QueryClient, queryOptions, useI
 import { get, patch, post, remove, setCsrf } from "./client";
 import { ApiError } from "./errors";
 import type {
+  Account,
   AllowEntry,
   AllowParams,
+  Authority,
   Ban,
   BanParams,
-  Ca,
   Event,
   ExposureRow,
   FindingList,
   FindingView,
   HostDetail,
-  HostPatch,
+  HostParams,
   HostView,
   InventoryList,
   JoinToken,
@@ -163,7 +164,8 @@ export const hostQuery = (host: string) =>
   queryOptions({ queryKey: ["hosts", host], queryFn: ({ signal }) => get<HostDetail>(`/hosts/${name(host)}`, undefined, signal) });
 
 export const statusQuery = queryOptions({ queryKey: ["status"], queryFn: ({ signal }) => get<ServerStatus>("/status", undefined, signal) });
-export const caQuery = queryOptions({ queryKey: ["server/ca"], queryFn: ({ signal }) => get<Ca>("/server/ca", undefined, signal) });
+export const accountQuery = queryOptions({ queryKey: ["account"], queryFn: ({ signal }) => get<Account>("/account", undefined, signal) });
+export const caQuery = queryOptions({ queryKey: ["server/ca"], queryFn: ({ signal }) => get<Authority>("/server/ca", undefined, signal) });
 
 export const findingQuery = (id: string) =>
   queryOptions({ queryKey: ["findings", id], queryFn: ({ signal }) => get<FindingView>(`/findings/${name(id)}`, undefined, signal) });
@@ -191,7 +193,7 @@ export const processesQuery = (host: string, every_ms?: number) =>
 export const act = {
   signIn: (body: { name: string; password: string; code?: string }) => post<unknown>("/session", body),
   signOut: () => remove<unknown>("/session"),
-  welcome: (body: { token: string; name?: string; password: string }) => post<unknown>("/welcome", body),
+  welcome: (body: { token: string; name?: string; password: string; totp_code?: string }) => post<unknown>("/welcome", body),
   planConfirm: (id: string, waiver?: string) => post<Plan>(`/plans/${name(id)}/confirm`, waiver ? { waiver } : {}),
   planRollback: (id: string) => post<Plan>(`/plans/${name(id)}/rollback`),
   banAdd: (body: BanParams) => post<Plan>("/firewall/bans", body),
@@ -200,7 +202,7 @@ export const act = {
   allowRemove: (cidr: string) => remove<Plan>(`/firewall/allow/${name(cidr)}`),
   monitorLive: (host: string) => post<unknown>("/monitor/live", { host }),
   tokenMake: (body: { name: string; role: Role; for: string }) => post<TokenMade>("/tokens", body),
-  hostChange: (host: string, body: HostPatch) => patch<HostView>(`/hosts/${name(host)}`, body),
+  hostChange: (host: string, body: HostParams) => patch<HostView>(`/hosts/${name(host)}`, body),
   hostRetire: (host: string) => post<HostView>(`/hosts/${name(host)}/retire`),
   hostRevoke: (host: string, reason: string) => post<HostView>(`/hosts/${name(host)}/revoke`, { reason }),
   hostLook: (host: string) => post<unknown>("/orders", { kind: "look", host }),
@@ -208,8 +210,10 @@ export const act = {
   joinTokenDelete: (id: string) => remove<unknown>(`/join-tokens/${name(id)}`),
   userMake: (body: { name: string; role: Role }) => post<UserMade>("/users", body),
   userChange: (user: string, body: { role?: Role; disabled?: boolean }) => patch<User>(`/users/${name(user)}`, body),
+  userTotpReset: (user: string) => remove<unknown>(`/users/${name(user)}/totp`),
   userLink: (user: string) => post<UserLink>(`/users/${name(user)}/link`),
   sessionEnd: (id: string) => remove<unknown>(`/sessions/${name(id)}`),
+  sessionsEndOthers: () => remove<unknown>("/sessions"),
   passwordChange: (body: { old: string; new: string }) => post<unknown>("/account/password", body),
   totpStart: () => post<TotpStarted>("/account/totp"),
   totpConfirm: (code: string) => post<TotpConfirmed>("/account/totp/confirm", { code }),

@@ -44,6 +44,7 @@ const CARRIES: Record<string, string[]> = {
   findings: ["overview", "practices", "hosts"],
   plans: ["overview", "firewall"],
   "join-tokens": ["hosts"],
+  users: ["account"],
   journal: ["audit"],
 };
 

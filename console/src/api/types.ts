@@ -39,14 +39,14 @@ export type Standing = Fleet.Standing;
 export type Tags = Fleet.Tags;
 export type HostView = Fleet.HostView;
 export type HostDetail = Fleet.HostDetail;
-export type HostPatch = Fleet.HostPatch;
+export type HostParams = Fleet.HostParams;
 export type GuardState = S["GuardView"];
 
 export type PlanState = Fleet.PlanState;
 export type EffectKind = S["EffectKind"];
 /** A plan as stored, with what can be done; a preview comes without the latter. */
-export type Plan = Omit<S["Plan"], "state"> & { state: PlanState; can?: Can; proof?: S["Proof"] | null; hosts_state?: HostState[] };
-export type HostState = Fleet.HostStateView;
+export type Plan = Omit<S["Plan"], "state"> & { state: PlanState; can?: Can; proof?: S["Proof"] | null; progress?: Fleet.PlanProgress; hosts_state?: PlanHost[] };
+export type PlanHost = Fleet.PlanHostView;
 export type Report = S["Report"];
 
 export type Ban = S["BanView"];
@@ -80,9 +80,11 @@ export type JoinTokenParams = Fleet.JoinTokenParams;
 export type User = Fleet.UserView;
 export type UserMade = Fleet.UserCreated;
 export type UserLink = Fleet.LinkView;
+export type Account = Fleet.AccountView;
 export type SessionRow = Fleet.SessionRowView;
 export type TotpStarted = Fleet.TotpStarted;
 export type TotpConfirmed = Fleet.TotpConfirmed;
 
 export type ServerStatus = S["StatusView"];
-export type Ca = Fleet.CaView;
+export type Authority = Fleet.AuthorityView;
+export type AuthorityKey = Fleet.KeyView;

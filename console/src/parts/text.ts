@@ -1,4 +1,4 @@
-import type { EffectKind, FindingState, HostState, PlanState, Severity, State, VerdictWord } from "../api/types";
+import type { EffectKind, FindingState, PlanHost, PlanState, Severity, State, VerdictWord } from "../api/types";
 import { counted } from "../words/plural";
 
 export const text = {
@@ -26,7 +26,7 @@ export const text = {
     agentless: "agentless",
     revoked: "revoked",
   } satisfies Record<VerdictWord, string>,
-  hostState: { waiting: "waiting", applied: "applied", failed: "failed", rolled_back: "rolled back" } satisfies Record<HostState["state"], string>,
+  hostState: { waiting: "waiting", applied: "applied", failed: "failed", rolled_back: "rolled back" } satisfies Record<PlanHost["state"], string>,
   hostsDone: (done: number, all: number) => `${done} of ${counted(all, "host", "hosts")}`,
   hosts: (n: number) => counted(n, "host", "hosts"),
   none: "none",

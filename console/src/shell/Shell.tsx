@@ -34,6 +34,7 @@ export function Shell() {
       </main>
     );
   }
+  if (session.data?.password_due && location.pathname !== to.account()) return <Navigate to={to.account()} replace />;
   if (!session.data) return <div className={classes.shell} aria-busy />;
   return <Frame session={session.data} />;
 }

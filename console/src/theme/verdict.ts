@@ -1,7 +1,7 @@
 import type { VerdictWord } from "../api/types";
 
 /** Words that say that reports are missing which should come; the worst first. */
-export const SILENT_WORDS: readonly VerdictWord[] = ["killed", "unreachable", "clock_wrong", "ended"];
+export const SILENT_WORDS: readonly VerdictWord[] = ["unreachable", "killed", "clock_wrong", "ended"];
 
 /** All words, the ones that need somebody first. */
 export const VERDICT_WORDS: readonly VerdictWord[] = [...SILENT_WORDS, "never", "revoked", "online", "agentless"];

@@ -36,6 +36,8 @@ pub struct EventParams {
     pub host: Option<String>,
     /// Of this kind and those below it: `firewall`, `firewall.ban`, `firewall.ban.add`.
     pub kind: Option<String>,
+    /// Of this actor, whole: a user, `token NAME`, `local-root`, `server`.
+    pub actor: Option<String>,
     /// Of these severities, separated by commas.
     pub severity: Option<String>,
     /// Not before this moment (RFC 3339).
@@ -65,6 +67,7 @@ impl EventParams {
         Ok(Filter {
             host: given(&self.host).map(|h| h.parse().map_err(ApiError::invalid)).transpose()?,
             kind: given(&self.kind).map(|k| k.trim_end_matches(['.', '*']).to_owned()),
+            actor: given(&self.actor).map(str::to_owned),
             severities: severities
                 .map(|s| s.parse::<Severity>().map_err(ApiError::invalid))
                 .collect::<Result<_, _>>()?,

@@ -38,6 +38,7 @@ fn filtered(command: Command) -> Command {
     command
         .arg(arg("since", "SPAN", "Only of this last time, such as 6h or 7d").value_parser(value_parser!(Span)))
         .arg(arg("kind", "KIND", "Only of this kind and those below it, such as firewall.ban"))
+        .arg(arg("actor", "NAME", "Only by this actor: a user, `token NAME` or `local-root`"))
         .arg(arg("host", "HOST", "Only of this host"))
         .arg(arg("severity", "LIST", "Only of these severities, separated by commas"))
         .arg(arg("q", "WORDS", "Only with all of these words"))
@@ -113,6 +114,7 @@ fn address(args: &ArgMatches, path: &str, limit: Option<&str>, cursor: Option<&s
         ("q", text("q")),
         ("host", text("host")),
         ("kind", text("kind")),
+        ("actor", text("actor")),
         ("severity", text("severity")),
         ("from", since.as_deref()),
         ("limit", limit),

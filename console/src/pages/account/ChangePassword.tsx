@@ -1,8 +1,9 @@
 import { Button, PasswordInput } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
-import { act } from "../../api/queries";
+import { accountQuery, act } from "../../api/queries";
 import { ErrorCard } from "../../parts/Notice/Notice";
+import { TimeAgo } from "../../parts/TimeAgo/TimeAgo";
 import { toast } from "../../parts/Toasts/Toasts";
 import { text as words } from "../../parts/text";
 import classes from "./AccountPage.module.css";
@@ -13,6 +14,7 @@ const PASSWORD_CHARS_MIN = 8;
 /** The old one, and twice the new one; every further part of the rule is the API's to judge. */
 export function ChangePassword({ name }: { name: string }) {
   const client = useQueryClient();
+  const { data: account } = useQuery(accountQuery);
   const [old, setOld] = useState("");
   const [fresh, setFresh] = useState("");
   const [again, setAgain] = useState("");
@@ -60,6 +62,11 @@ export function ChangePassword({ name }: { name: string }) {
         </Button>
         <span className="meta">{text.changeNote}</span>
       </div>
+      {account && (
+        <p className="meta">
+          {text.due_at} <TimeAgo time={account.password_due_at} />
+        </p>
+      )}
     </form>
   );
 }

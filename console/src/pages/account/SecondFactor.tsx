@@ -1,24 +1,25 @@
 import { Button, Modal, PasswordInput, TextInput } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
-import { act, sessionQuery } from "../../api/queries";
+import { accountQuery, act } from "../../api/queries";
 import type { TotpStarted } from "../../api/types";
 import { Command } from "../../parts/Command/Command";
 import { save } from "../../parts/DataTable/export";
-import { ErrorCard } from "../../parts/Notice/Notice";
+import { BlockSkeleton, ErrorCard } from "../../parts/Notice/Notice";
 import { toast } from "../../parts/Toasts/Toasts";
 import { text as words } from "../../parts/text";
 import classes from "./AccountPage.module.css";
 import { pictureOf } from "./picture";
 import { text } from "./text";
 
-/** Off → scan and confirm → recovery codes, once → on. `on` is undefined where the server does not say it. */
-export function SecondFactor({ on }: { on: boolean | undefined }) {
+/** Off → scan and confirm → recovery codes, once → on. */
+export function SecondFactor() {
   const client = useQueryClient();
+  const account = useQuery(accountQuery);
   const [recovery, setRecovery] = useState<string[] | null>(null);
   const [removing, setRemoving] = useState(false);
   const start = useMutation({ mutationFn: act.totpStart });
-  const refresh = () => client.invalidateQueries({ queryKey: sessionQuery.queryKey });
+  const refresh = () => client.invalidateQueries({ queryKey: accountQuery.queryKey });
   if (recovery) return <Recovery codes={recovery} onDone={() => setRecovery(null)} />;
   if (start.data) {
     const confirmed = (codes: string[]) => {
@@ -28,17 +29,19 @@ export function SecondFactor({ on }: { on: boolean | undefined }) {
     };
     return <Confirm started={start.data} onConfirmed={confirmed} onCancel={start.reset} />;
   }
+  if (account.data === undefined) return account.error ? <ErrorCard doing={text.doingAccount} error={account.error} onRetry={() => void account.refetch()} /> : <BlockSkeleton height={72} />;
+  const { totp: on, recovery_left } = account.data;
   return (
     <div className={classes.form}>
-      <p>{on === undefined ? text.totpUnknown : on ? text.totpOn : text.totpOff}</p>
+      <p>{on ? `${text.totpOn} ${text.recoveryLeft(recovery_left)}` : text.totpOff}</p>
       {start.error && <ErrorCard doing={text.doingStart} error={start.error} />}
       <div className={classes.buttons}>
-        {on !== true && (
+        {!on && (
           <Button loading={start.isPending} onClick={() => start.mutate()}>
             {text.start}
           </Button>
         )}
-        {on !== false && <Button onClick={() => setRemoving(true)}>{text.remove}</Button>}
+        {on && <Button onClick={() => setRemoving(true)}>{text.remove}</Button>}
       </div>
       <Modal opened={removing} onClose={() => setRemoving(false)} title={text.removeTitle} closeButtonProps={{ "aria-label": words.close }}>
         <Remove

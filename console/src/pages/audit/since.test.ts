@@ -13,5 +13,5 @@ test("nonsense in the address filters by no time", () => {
 
 test("the command says the same filters, quoted for a shell", () => {
   expect(commandOf({ actor: "ann@example.org", kind: "frame.host" })).toBe("palisade audit list --actor ann@example.org --kind frame.host --output json");
-  expect(commandOf({ q: "it's; rm -rf" })).toBe("palisade audit list --query 'it'\\''s; rm -rf' --output json");
+  expect(commandOf({ q: "it's; rm -rf" })).toBe("palisade audit list --q 'it'\\''s; rm -rf' --output json");
 });

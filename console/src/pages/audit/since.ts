@@ -9,7 +9,7 @@ export function fromOf(since: string | string[] | undefined, now_ms: number): st
 
 /** The same list on the command line. What is no plain word is quoted for a shell. */
 export function commandOf(filters: Filters): string {
-  const options = pairsOf(filters).map(([key, value]) => `--${key === "q" ? "query" : key} ${quote(value)}`);
+  const options = pairsOf(filters).map(([key, value]) => `--${key} ${quote(value)}`);
   return ["palisade audit list", ...options, "--output json"].join(" ");
 }
 

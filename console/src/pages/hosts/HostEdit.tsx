@@ -2,7 +2,7 @@ import { Button, NativeSelect, TextInput } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { act } from "../../api/queries";
-import type { HostDetail, HostPatch, Profile } from "../../api/types";
+import type { HostDetail, HostParams, Profile } from "../../api/types";
 import { ErrorCard } from "../../parts/Notice/Notice";
 import { Card } from "../../parts/Page/Page";
 import { toast } from "../../parts/Toasts/Toasts";
@@ -19,7 +19,7 @@ export function HostEdit({ host, onDone }: { host: HostDetail; onDone: () => voi
   const [profile, setProfile] = useState<Profile>(host.profile);
   const { tags, wrong } = parseTags(tagLine);
   const change = useMutation({
-    mutationFn: (body: HostPatch) => act.hostChange(host.name, body),
+    mutationFn: (body: HostParams) => act.hostChange(host.name, body),
     onSuccess: async () => {
       await client.invalidateQueries({ queryKey: ["hosts"] });
       toast(text.saved(host.name));
@@ -61,7 +61,7 @@ export function HostEdit({ host, onDone }: { host: HostDetail; onDone: () => voi
   );
 }
 
-function patchOf(host: HostDetail, after: { region: string; tags: Record<string, string>; profile: Profile }): HostPatch {
+function patchOf(host: HostDetail, after: { region: string; tags: Record<string, string>; profile: Profile }): HostParams {
   const tags = tagsChange(host.tags, after.tags);
   return {
     ...(after.region === (host.region ?? "") ? {} : { region: after.region === "" ? null : after.region }),

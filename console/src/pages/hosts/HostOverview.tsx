@@ -80,7 +80,12 @@ function Certificate({ host: { certificate } }: { host: HostDetail }) {
   if (!certificate) return <span className="meta">{text.certificateNone}</span>;
   return (
     <>
-      {text.certificateEnds} <TimeAgo time={certificate.not_after} /> <span className="meta mono">{certificate.serial}</span>
+      {certificate.not_after && (
+        <>
+          {text.certificateEnds} <TimeAgo time={certificate.not_after} />{" "}
+        </>
+      )}
+      <span className="meta mono">{certificate.serial}</span>
     </>
   );
 }

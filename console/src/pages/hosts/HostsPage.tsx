@@ -40,8 +40,8 @@ const columns: Column<HostView>[] = [
   { key: "worst", title: text.worst, phone: "hide", cell: (host) => <Worst host={host} /> },
   { key: "findings", title: text.open, kind: "number", sortable: true, phone: "hide", cell: (host) => formatInteger(host.findings_open) },
   { key: "cpu", title: text.cpu, fit: true, from: "wide", phone: "hide", cell: (host) => <Meter ratio={host.cpu} /> },
-  { key: "memory", title: text.memory, fit: true, from: "wide", phone: "hide", cell: (host) => <Meter ratio={host.memory} /> },
-  { key: "disk", title: text.disk, fit: true, from: "wide", phone: "hide", cell: (host) => <Meter ratio={host.disk} /> },
+  { key: "memory", title: text.memory, fit: true, from: "widest", phone: "hide", cell: (host) => <Meter ratio={host.memory} /> },
+  { key: "disk", title: text.disk, fit: true, from: "widest", phone: "hide", cell: (host) => <Meter ratio={host.disk} /> },
   { key: "profile", title: text.profile, fit: true, from: "widest", phone: "hide", cell: (host) => <span className="meta">{host.kind === "agentless" ? "–" : host.profile}</span> },
 ];
 

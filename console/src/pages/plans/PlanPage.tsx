@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useParams } from "react-router";
 import { planQuery } from "../../api/queries";
-import type { HostState, Plan, Report } from "../../api/types";
+import type { PlanHost, Plan, Report } from "../../api/types";
 import { HostStateBadge, PlanBadge } from "../../parts/Badges/PlanBadge";
 import { VerdictBadge } from "../../parts/Badges/VerdictBadge";
 import { Command, Untrusted } from "../../parts/Command/Command";
@@ -36,7 +36,7 @@ export default function PlanPage() {
       </div>
       {plan.hosts_state && plan.hosts_state.length > 0 && (
         <Card title={text.hostsState} aside={<span className="meta">{words.hostsDone(progressOf(plan).done ?? 0, plan.hosts_state.length)}</span>}>
-          <DataTable bare label={text.hostsState} columns={hostColumns} rows={byNeed(plan.hosts_state)} total={plan.hosts_state.length} idOf={(row) => row.host} doing={text.doingOne} empty={null} />
+          <DataTable bare label={text.hostsState} columns={plan.state === "probation" ? [...hostColumns, pathColumn] : hostColumns} rows={byNeed(plan.hosts_state)} total={plan.hosts_state.length} idOf={(row) => row.host} doing={text.doingOne} empty={null} />
         </Card>
       )}
       <Card title={text.reports}>
@@ -56,7 +56,7 @@ export default function PlanPage() {
   );
 }
 
-const hostColumns: Column<HostState>[] = [
+const hostColumns: Column<PlanHost>[] = [
   { key: "host", title: text.host, fit: true, phone: "first", cell: (row) => <HostLink host={row.host} /> },
   { key: "state", title: text.state, fit: true, phone: "lead", cell: (row) => <HostStateBadge state={row.state} /> },
   { key: "silent", title: text.agent, fit: true, cell: (row) => (row.silent ? <VerdictBadge word={row.silent} /> : "") },
@@ -64,7 +64,10 @@ const hostColumns: Column<HostState>[] = [
   { key: "at", title: text.at, fit: true, cell: (row) => <TimeAgo time={row.at} dense /> },
 ];
 
-function WhyState({ row }: { row: HostState }) {
+/** Keeping a change wants a way in to every host that was tried since. */
+const pathColumn: Column<PlanHost> = { key: "path", title: text.path, fit: true, phone: "named", cell: (row) => (row.path ? text.paths[row.path] : <span className="meta">{text.pathNone}</span>) };
+
+function WhyState({ row }: { row: PlanHost }) {
   if (row.error) return <Untrusted>{row.error}</Untrusted>;
   return row.state === "waiting" && row.silent ? <span className="meta">{text.waitsForSilent}</span> : null;
 }

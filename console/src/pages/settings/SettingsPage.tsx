@@ -1,11 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
-import type { ReactNode } from "react";
 import { caQuery, sessionQuery, statusQuery } from "../../api/queries";
-import type { Ca } from "../../api/types";
+import type { AuthorityKey } from "../../api/types";
 import { Command } from "../../parts/Command/Command";
 import { BlockSkeleton, ErrorCard } from "../../parts/Notice/Notice";
 import { Card, Facts, Page } from "../../parts/Page/Page";
 import { TimeAgo } from "../../parts/TimeAgo/TimeAgo";
+import { plain } from "../../words/escape";
 import { formatAbsolute } from "../../words/format";
 import { text } from "./text";
 
@@ -49,23 +49,41 @@ function CaFacts() {
   return (
     <Facts
       pairs={[
-        [text.rootFingerprint, <span className="mono">{ca.root_fingerprint}</span>],
-        [text.rootEnds, <Ends time={ca.root_not_after} />],
-        [text.rootKey, <RootKey word={ca.root_key} />],
-        [text.issuerEnds, <Ends time={ca.issuer_not_after} />],
-        [text.serverEnds, <Ends time={ca.server_not_after} />],
+        [text.rootFingerprint, <span className="mono">{ca.root.fingerprint}</span>],
+        [text.rootEnds, <TimeAgo time={ca.root.not_after} />],
+        [text.rootKey, <KeyFacts view={ca.root.key} here={text.rootHere} />],
+        [text.issuerEnds, <EndAndRenewal ends={ca.issuer.not_after} renewed={ca.issuer.renew_at} />],
+        [text.issuerKey, <KeyFacts view={ca.issuer.key} here={text.issuerHere} />],
+        [text.serverEnds, <EndAndRenewal ends={ca.certificate.not_after} renewed={ca.certificate.renew_at} />],
+        [text.serverNames, <span className="mono">{ca.certificate.names.join(" ")}</span>],
+        [text.keyFile, <span className="mono">{ca.key_file}</span>],
       ]}
     />
   );
 }
 
-function RootKey({ word }: { word: Ca["root_key"] }) {
-  if (word === "here") return <>{text.rootHere}</>;
-  return <span style={{ color: "var(--attention)", fontWeight: 500 }}>{text.rootAway}</span>;
+function KeyFacts({ view: { state, reason }, here }: { view: AuthorityKey; here: string }) {
+  if (state === "here") return <>{here}</>;
+  return (
+    <>
+      <span style={{ color: state === "away" ? "var(--attention)" : "var(--bad)", fontWeight: 500 }}>{text.keyStates[state]}</span>
+      {reason && <span className="meta"> {plain(reason)}</span>}
+    </>
+  );
 }
 
-function Ends({ time }: { time: string }): ReactNode {
-  return <TimeAgo time={time} />;
+function EndAndRenewal({ ends, renewed }: { ends: string | null | undefined; renewed: string | null | undefined }) {
+  return (
+    <>
+      <TimeAgo time={ends} />
+      {renewed && (
+        <span className="meta">
+          {" "}
+          {text.renewed} <TimeAgo time={renewed} />
+        </span>
+      )}
+    </>
+  );
 }
 
 function Missing({ doing, error, onRetry }: { doing: string; error: unknown; onRetry: () => void }) {

@@ -2,11 +2,11 @@ import { Button, PasswordInput, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { useNavigate, useSearchParams } from "react-router";
-import { ApiError, CODE_TOTP } from "../../api/errors";
 import { act, sessionQuery, signInFacts } from "../../api/queries";
 import { Command } from "../../parts/Command/Command";
 import { ErrorCard } from "../../parts/Notice/Notice";
 import { to } from "../../paths";
+import { CodeInput, isCodeAsked } from "./CodeInput";
 import { Frame } from "./Frame";
 import classes from "./SignIn.module.css";
 import { text } from "./text";
@@ -63,16 +63,7 @@ export default function SignInPage() {
           error={asked && password === "" ? text.needPassword : undefined}
         />
         {code !== null && (
-          <TextInput
-            label={text.code}
-            description={text.codeNote}
-            name="code"
-            autoComplete="one-time-code"
-            autoFocus
-            value={code}
-            onChange={(event) => setCode(event.currentTarget.value)}
-            error={asked && code.trim() === "" && !signIn.isPending && !isCodeAsked(signIn.error) ? text.needCode : undefined}
-          />
+          <CodeInput code={code} onChange={setCode} error={asked && code.trim() === "" && !signIn.isPending && !isCodeAsked(signIn.error) ? text.needCode : undefined} />
         )}
         {signIn.error && !isCodeAsked(signIn.error) && <ErrorCard doing={text.doingSignIn} error={signIn.error} />}
         <Button type="submit" variant="filled" loading={signIn.isPending} fullWidth>
@@ -81,11 +72,6 @@ export default function SignInPage() {
       </form>
     </Frame>
   );
-}
-
-/** The password was right, and the account asks for a code as well. */
-function isCodeAsked(error: unknown): boolean {
-  return error instanceof ApiError && error.code === CODE_TOTP;
 }
 
 /** Only an address of this console: never another site's. */

@@ -5,9 +5,11 @@ import { useNavigate } from "react-router";
 import { act, sessionQuery } from "../../api/queries";
 import { Command } from "../../parts/Command/Command";
 import { ErrorCard } from "../../parts/Notice/Notice";
+import { readWelcome } from "../../parts/OnceLink/link";
 import { text as words } from "../../parts/text";
 import { to } from "../../paths";
 import { plain } from "../../words/escape";
+import { CodeInput, isCodeAsked } from "./CodeInput";
 import { Frame } from "./Frame";
 import classes from "./SignIn.module.css";
 import { text } from "./text";
@@ -16,9 +18,7 @@ const PASSWORD_CHARS_MIN = 8;
 
 /** The one-time link: its token stands behind `#`, so that it is in no log, and leaves the history at once. */
 export default function WelcomePage() {
-  const [token] = useState(() => decodeURIComponent(window.location.hash.slice(1)));
-  // A link for one user names it; whose password is set is decided by the secret alone.
-  const [user] = useState(() => new URLSearchParams(window.location.search).get("name"));
+  const [{ token, user }] = useState(() => readWelcome(window.location.hash));
   useEffect(() => window.history.replaceState(window.history.state, "", window.location.pathname), []);
   if (token === "") {
     return (
@@ -42,10 +42,13 @@ function Account({ token, user }: { token: string; user: string | null }) {
   const [name, setName] = useState(user ?? "");
   const [password, setPassword] = useState("");
   const [again, setAgain] = useState("");
+  const [code, setCode] = useState<string | null>(null);
   const [asked, setAsked] = useState(false);
   const short = [...password].length < PASSWORD_CHARS_MIN;
   const create = useMutation({
-    mutationFn: () => act.welcome({ token, name: name.trim(), password }),
+    // the secret alone decides whose password it is
+    mutationFn: () => act.welcome({ token, password, ...(user === null ? { name: name.trim() } : {}), ...(code ? { totp_code: code.trim() } : {}) }),
+    onError: (error) => isCodeAsked(error) && setCode(""),
     onSuccess: async () => {
       client.removeQueries();
       await client.fetchQuery(sessionQuery);
@@ -55,7 +58,7 @@ function Account({ token, user }: { token: string; user: string | null }) {
   const submit = (event: FormEvent) => {
     event.preventDefault();
     setAsked(true);
-    if (name.trim() !== "" && !short && password === again) create.mutate();
+    if (name.trim() !== "" && !short && password === again && code?.trim() !== "") create.mutate();
   };
   return (
     <form className={classes.form} onSubmit={submit} noValidate>
@@ -87,7 +90,8 @@ function Account({ token, user }: { token: string; user: string | null }) {
         onChange={(event) => setAgain(event.currentTarget.value)}
         error={asked && password !== again ? text.different : undefined}
       />
-      {create.error && <ErrorCard doing={user ? text.doingSet : text.doingWelcome} error={create.error} />}
+      {code !== null && <CodeInput code={code} onChange={setCode} />}
+      {create.error && !isCodeAsked(create.error) && <ErrorCard doing={user ? text.doingSet : text.doingWelcome} error={create.error} />}
       <Button type="submit" variant="filled" loading={create.isPending} fullWidth>
         {user ? text.setPasswordVerb : text.create}
       </Button>

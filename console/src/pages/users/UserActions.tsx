@@ -12,7 +12,7 @@ import { text } from "./text";
 
 /** What somebody wants to do with a user, before it is confirmed. */
 export interface Asked {
-  what: "role" | "disable" | "link";
+  what: "role" | "disable" | "link" | "totp";
   user: User;
 }
 
@@ -40,6 +40,11 @@ export function UserMenu({ user, onAsk }: { user: User; onAsk: (asked: Asked) =>
         <Entry can={user.can.link} onClick={() => onAsk({ what: "link", user })}>
           {text.link}
         </Entry>
+        {user.totp && (
+          <Entry can={user.can.totp_reset} onClick={() => onAsk({ what: "totp", user })}>
+            {text.totpReset}
+          </Entry>
+        )}
         {user.disabled ? (
           <Entry can={user.can.enable} onClick={() => enable.mutate()}>
             {text.enable}
@@ -67,8 +72,8 @@ function Entry({ can = true, onClick, children }: { can?: boolean | string; onCl
 }
 
 export function UserDialog({ asked: { what, user }, onClose }: { asked: Asked; onClose: () => void }) {
-  const title = { role: text.changeRoleTitle, disable: text.disableTitle, link: text.linkTitle }[what](user.name);
-  const Body = { role: ChangeRole, disable: Disable, link: NewLink }[what];
+  const title = { role: text.changeRoleTitle, disable: text.disableTitle, link: text.linkTitle, totp: text.totpResetTitle }[what](user.name);
+  const Body = { role: ChangeRole, disable: Disable, link: NewLink, totp: ResetTotp }[what];
   return (
     <Modal opened onClose={onClose} title={title} closeButtonProps={{ "aria-label": words.close }}>
       <Body user={user} onClose={onClose} />
@@ -83,7 +88,7 @@ interface BodyProps {
 
 function ChangeRole({ user, onClose }: BodyProps) {
   const [role, setRole] = useState<Role>(user.role);
-  const change = useChange(user, { role }, text.roleDone(user.name, role), onClose);
+  const change = useChange(() => act.userChange(user.name, { role }), text.roleDone(user.name, role), onClose);
   return (
     <Question lead={text.changeRoleLead} verb={text.changeRoleVerb} doing={text.doingRole} error={change.error} loading={change.isPending} onDo={() => change.mutate()} onClose={onClose}>
       <NativeSelect
@@ -98,8 +103,13 @@ function ChangeRole({ user, onClose }: BodyProps) {
 }
 
 function Disable({ user, onClose }: BodyProps) {
-  const change = useChange(user, { disabled: true }, text.disabledDone(user.name), onClose);
+  const change = useChange(() => act.userChange(user.name, { disabled: true }), text.disabledDone(user.name), onClose);
   return <Question lead={text.disableLead(user.sessions)} verb={text.disableVerb} doing={text.doingDisable} error={change.error} loading={change.isPending} onDo={() => change.mutate()} onClose={onClose} />;
+}
+
+function ResetTotp({ user, onClose }: BodyProps) {
+  const change = useChange(() => act.userTotpReset(user.name), text.totpResetDone(user.name), onClose);
+  return <Question lead={text.totpResetLead} verb={text.totpResetVerb} doing={text.doingTotpReset} error={change.error} loading={change.isPending} onDo={() => change.mutate()} onClose={onClose} />;
 }
 
 function NewLink({ user, onClose }: BodyProps) {
@@ -108,10 +118,10 @@ function NewLink({ user, onClose }: BodyProps) {
   return <Question lead={text.linkLead} verb={text.linkVerb} doing={text.doingLink} error={make.error} loading={make.isPending} onDo={() => make.mutate()} onClose={onClose} />;
 }
 
-function useChange(user: User, body: { role?: Role; disabled?: boolean }, done: string, onClose: () => void) {
+function useChange(change: () => Promise<unknown>, done: string, onClose: () => void) {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: () => act.userChange(user.name, body),
+    mutationFn: change,
     onSuccess: async () => {
       await client.invalidateQueries({ queryKey: ["users"] });
       toast(done);

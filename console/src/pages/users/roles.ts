@@ -21,7 +21,7 @@ export const ROLE_ROWS: RoleRow[] = [
   { what: text.may.retire, least: "admin", endpoint: "POST /api/v1/hosts/{host}/retire" },
   { what: text.may.tokens, least: "admin", endpoint: "POST /api/v1/tokens" },
   { what: text.may.users, least: "admin", endpoint: "POST /api/v1/users" },
-  { what: text.may.ca, least: "admin", endpoint: "GET /api/v1/server/ca" },
+  { what: text.may.ca, least: "admin", endpoint: "POST /api/v1/server/ca/rotate" },
 ];
 
 export const ROLES: readonly Role[] = ["viewer", "operator", "admin"];

@@ -1,5 +1,5 @@
 import { IconArrowBackUp, IconCheck, IconCircleHalf2, IconEye, IconHourglass, IconLoader, IconX, type Icon } from "@tabler/icons-react";
-import type { HostState, PlanState } from "../../api/types";
+import type { PlanHost, PlanState } from "../../api/types";
 import { text } from "../text";
 import { Badge } from "./Badges";
 
@@ -18,7 +18,7 @@ export function PlanBadge({ state, tinted }: { state: PlanState; tinted?: boolea
   return <Badge {...PLAN[state]} word={text.planState[state]} tinted={tinted} />;
 }
 
-const HOST: Record<HostState["state"], { icon: Icon; color: string }> = {
+const HOST: Record<PlanHost["state"], { icon: Icon; color: string }> = {
   waiting: { icon: IconLoader, color: "var(--text-2)" },
   applied: PLAN.applied,
   failed: PLAN.failed,
@@ -26,6 +26,6 @@ const HOST: Record<HostState["state"], { icon: Icon; color: string }> = {
 };
 
 /** How far a plan is on one host. */
-export function HostStateBadge({ state }: { state: HostState["state"] }) {
+export function HostStateBadge({ state }: { state: PlanHost["state"] }) {
   return <Badge {...HOST[state]} word={text.hostState[state]} />;
 }

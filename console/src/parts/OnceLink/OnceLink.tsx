@@ -10,7 +10,7 @@ export function OnceLink({ user, link, onDone }: { user: string; link: UserLink;
   return (
     <div style={{ display: "grid", gap: 12 }} role="status">
       <p>{text.onceLink.lead(user)}</p>
-      <Command command={linkOf(window.location.origin, link.path, user)} note={text.onceLink.note} what={text.onceLink.what} />
+      <Command command={linkOf(window.location.origin, link.path)} note={text.onceLink.note} what={text.onceLink.what} />
       <p className="meta">
         {text.onceLink.ends} <TimeAgo time={link.expires_at} />
       </p>

@@ -1,10 +1,16 @@
 import { expect, test } from "vitest";
-import { linkOf } from "./link";
+import { linkOf, readWelcome } from "./link";
 
-test("a one-time link names its user before the secret", () => {
-  expect(linkOf("https://palisade.example.org:8443", "/welcome#s3cret", "ann@example.org")).toBe("https://palisade.example.org:8443/welcome?name=ann%40example.org#s3cret");
+test("a one-time link is whole, with its secret behind the #", () => {
+  expect(linkOf("https://palisade.example.org:8443", "/welcome#s3cret&name=ann@example.org")).toBe("https://palisade.example.org:8443/welcome#s3cret&name=ann@example.org");
 });
 
-test("a name that is there already is not written twice", () => {
-  expect(linkOf("https://a.example", "/welcome?name=ann#x", "ann")).toBe("https://a.example/welcome?name=ann#x");
+test("a link for a user names the user, one for the first administrator nobody", () => {
+  expect(readWelcome("#s3cret&name=ann@example.org")).toEqual({ token: "s3cret", user: "ann@example.org" });
+  expect(readWelcome("#s3cret")).toEqual({ token: "s3cret", user: null });
+});
+
+test("a link that lost its end has no token, and a broken one breaks nothing", () => {
+  expect(readWelcome("")).toEqual({ token: "", user: null });
+  expect(readWelcome("#%E0%A4%A")).toEqual({ token: "%E0%A4%A", user: null });
 });

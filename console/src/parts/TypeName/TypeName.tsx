@@ -1,4 +1,4 @@
-import { Button, Modal, Textarea, TextInput } from "@mantine/core";
+import { Button, Modal, TextInput } from "@mantine/core";
 import { type FormEvent, type ReactNode, useState } from "react";
 import { ErrorCard } from "../Notice/Notice";
 import { text } from "../text";
@@ -44,13 +44,14 @@ function Form({ children, name, verb, doing, withReason, loading, error, onDo, o
     <form onSubmit={submit} style={{ display: "grid", gap: 12 }} noValidate>
       {children}
       {withReason !== undefined && (
-        <Textarea
+        <TextInput
           data-autofocus
           label={withReason}
           description={text.typeName.reasonNote}
           value={reason}
           onChange={(event) => setReason(event.currentTarget.value)}
           error={asked && !reasoned ? text.typeName.reasonNeeded : undefined}
+          autoComplete="off"
         />
       )}
       <TextInput

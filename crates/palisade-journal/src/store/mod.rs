@@ -46,6 +46,8 @@ pub struct Filter {
     pub host: Option<HostId>,
     /// Of this kind and those below it: `firewall` has `firewall.ban.add`.
     pub kind: Option<String>,
+    /// Of this actor: a user, `token NAME`, `local-root`.
+    pub actor: Option<String>,
     /// Of one of these severities; of all if empty.
     pub severities: Vec<Severity>,
     /// Not before.
@@ -201,6 +203,9 @@ fn columns_filtered(query: &mut QueryBuilder<Sqlite>, filter: &Filter) {
             .push(" AND e.kind < ")
             .push_bind(format!("{kind}/"))
             .push("))");
+    }
+    if let Some(actor) = &filter.actor {
+        query.push(" AND e.actor = ").push_bind(actor.clone());
     }
     if !filter.severities.is_empty() {
         let mut list = query.push(" AND e.severity IN (").separated(", ");

@@ -60,8 +60,11 @@ async fn every_filter_is_read_and_nonsense_names_its_field() {
     let (_dir, ctx) = context().await;
     let mut high = event(0, "firewall.ban.add", "banned");
     high.severity = Severity::High;
+    high.actor.name = "token ci".to_owned();
     put(&ctx, &[high, event(60, "access.key.add", "key")]).await;
     for (query, found) in [
+        ("actor=token%20ci", "banned"),
+        ("actor=anna", "key"),
         ("q=bann", "banned"),
         ("kind=firewall", "banned"),
         ("kind=firewall.*", "banned"),

@@ -11,6 +11,7 @@ mod nouns;
 mod resource;
 mod schema;
 mod up;
+mod user;
 
 use crate::config::{Config, ConfigArgs, RunArgs};
 use crate::{agent, guards, process, server};
@@ -85,7 +86,7 @@ enum Command {
     JoinToken(join_token::JoinTokenCommand),
     /// Users
     #[command(subcommand)]
-    User(nouns::UserCommand),
+    User(user::UserCommand),
     /// Make things as files say; shows the plan first
     Apply(resource::ApplyArgs),
     /// Show the resources of a kind, as a file that can be applied
@@ -186,7 +187,7 @@ async fn nouns(command: Command, context: CliContext) -> Result<ExitCode> {
         Command::Order(c) => nouns::order(c, &context).await,
         Command::ApiToken(c) => nouns::api_token(c, &context).await,
         Command::JoinToken(c) => join_token::run(c, &context).await,
-        Command::User(c) => nouns::user(c, &context).await,
+        Command::User(c) => user::run(c, &context).await,
         Command::Apply(args) => resource::apply(&args, &context).await,
         Command::Get(args) => resource::get(&args, &context).await,
         Command::Delete(args) => resource::delete(&args, &context).await,

@@ -102,12 +102,6 @@ pub enum TokenCommand {
     },
 }
 
-#[derive(Debug, clap::Subcommand)]
-pub enum UserCommand {
-    /// Make a one-time link with which one admin can sign in for the first time
-    Link,
-}
-
 pub async fn finding(command: FindingCommand, context: &CliContext) -> Result<ExitCode> {
     match command {
         FindingCommand::List { host, practice, severity } => {
@@ -257,14 +251,6 @@ pub async fn api_token(command: TokenCommand, context: &CliContext) -> Result<Ex
             println!("ended {name}");
         }
     }
-    Ok(ExitCode::SUCCESS)
-}
-
-pub async fn user(command: UserCommand, context: &CliContext) -> Result<ExitCode> {
-    let UserCommand::Link = command;
-    let link = context.client.call("POST", "/api/v1/user-links", None).await?;
-    println!("open this path of the console once, before {}:", cell(&link, "expires_at"));
-    println!("{}", cell(&link, "path"));
     Ok(ExitCode::SUCCESS)
 }
 

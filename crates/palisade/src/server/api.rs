@@ -1,9 +1,9 @@
 //! All addresses of the server in one place, and the OpenAPI document that describes them.
 
-use super::access::APPLY_BYTES_MAX;
+use super::body::FILE_BYTES_MAX;
 use super::{
-    Server, access, assets, findings, hosts, install, join, join_tokens, link, orders, overview, plans, renew,
-    resources, session, status, stream, tokens, trust,
+    Server, access, account, assets, findings, hosts, install, join, join_tokens, link, orders, overview, plans, renew,
+    resources, session, sessions, status, stream, tokens, trust, users, welcome,
 };
 use crate::guards;
 use axum::Router;
@@ -63,8 +63,18 @@ fn frame() -> OpenApiRouter<Server> {
     OpenApiRouter::with_openapi(description())
         .routes(routes!(session::sign_in))
         .routes(routes!(session::show, session::create, session::delete))
-        .routes(routes!(session::welcome))
-        .routes(routes!(session::link_create))
+        .routes(routes!(welcome::use_link))
+        .routes(routes!(welcome::link_create))
+        .routes(routes!(sessions::list, sessions::delete_all))
+        .routes(routes!(sessions::delete))
+        .routes(routes!(account::show))
+        .routes(routes!(account::password_change))
+        .routes(routes!(account::totp_begin, account::totp_end))
+        .routes(routes!(account::totp_confirm))
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(users::change))
+        .routes(routes!(users::link))
+        .routes(routes!(users::totp_reset))
         .routes(routes!(status::show))
         .routes(routes!(overview::show))
         .routes(routes!(hosts::list))
@@ -85,7 +95,7 @@ fn frame() -> OpenApiRouter<Server> {
         .routes(routes!(resources::list))
         .routes(routes!(resources::show, resources::delete))
         .routes(routes!(resources::versions))
-        .routes(routes!(resources::apply).layer(DefaultBodyLimit::max(APPLY_BYTES_MAX)))
+        .routes(routes!(resources::apply).layer(DefaultBodyLimit::max(FILE_BYTES_MAX)))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::delete))
         .routes(routes!(join::join))

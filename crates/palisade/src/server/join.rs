@@ -6,6 +6,7 @@
 
 use super::access::Origin;
 use super::ca::SignedHost;
+use super::guessing::{self, Blocked};
 use super::join_name::{self, NoPlace, Place};
 use super::join_store::{self as store, JoinTokenRow};
 use super::{Server, access, fleet, session, trust_store as certificates};
@@ -38,24 +39,34 @@ pub async fn join(
     Body(params): Body<JoinParams>,
 ) -> Result<Json<Joined>, ApiError> {
     let (from, now) = (session::address(origin), server.context.now());
-    if let Some(until) = server.access.locked_until(COUNTED_AS, from, now) {
-        return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, "locked", "joining was refused too often from here")
-            .hint(format!("joining from this address is locked until {}", until.strftime("%H:%M UTC"))));
-    }
     checked(&params)?;
+    // counted by address alone: strangers must not slow the joining of others
+    let tried = server.access.guessing.begin(COUNTED_AS, &guessing::place(from), true, now);
+    let tried = tried.map_err(|blocked| locked(&blocked))?;
     match admit(&server, &params, from, now).await {
         Err(Refusal::Noted(error)) => {
-            server.access.tried(COUNTED_AS, from, false, now);
+            server.access.guessing.failed(&tried, 1);
             note_refusal(&server, &params.name, from, now, error.message()).await;
             Err(error)
         }
-        Err(Refusal::Other(error)) => Err(error),
+        Err(Refusal::Other(error)) => {
+            server.access.guessing.undone(&tried);
+            Err(error)
+        }
         Ok(joined) => {
-            server.access.tried(COUNTED_AS, from, true, now);
+            server.access.guessing.succeeded(&tried);
+            // a connection with the certificate of before must not live on
+            server.context.cut(&joined.host);
             server.context.publish(&["hosts", "join-tokens", "journal"]);
             Ok(Json(joined))
         }
     }
+}
+
+fn locked(blocked: &Blocked) -> ApiError {
+    let (Blocked::Locked(until) | Blocked::Slowed(until)) = blocked;
+    ApiError::new(StatusCode::TOO_MANY_REQUESTS, "locked", "joining was refused too often from here")
+        .hint(format!("joining from this address is locked until {}", until.strftime("%H:%M UTC")))
 }
 
 /// Why a token is not taken.

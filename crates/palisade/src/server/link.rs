@@ -4,7 +4,7 @@ use super::access::Origin;
 use super::peer::Peer;
 use super::presence::End;
 use super::specs::Carried;
-use super::{Server, body, clone, fleet};
+use super::{Server, clone, fleet, message};
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -85,7 +85,7 @@ async fn tell(server: &Server, host: &HostId, kind: &str, severity: Severity, me
 }
 
 async fn hello(State(server): State<Server>, agent: Agent, request: Request) -> Result<Json<Welcome>, ApiError> {
-    let hello: Hello = body::read(&server, request).await?;
+    let hello: Hello = message::read(&server, request).await?;
     own_name(&server, &agent, &hello.host).await?;
     let now = server.context.now();
     let mut db = server.context.db.read().acquire().await?;
@@ -136,12 +136,12 @@ async fn ahead(db: &mut sqlx::SqliteConnection, hello: &Hello) -> Result<Option<
 /// Stores all of a report before it is acknowledged.
 async fn report(State(server): State<Server>, agent: Agent, request: Request) -> Result<Response, ApiError> {
     if let Some(Extension(peer)) = &agent {
-        let bytes = body::length(&request)?;
+        let bytes = message::length(&request)?;
         if let Err(refused) = server.limits.take(&peer.host, bytes, Instant::now()) {
             return Ok(too_much(&server, &peer.host, refused).await);
         }
     }
-    let up: Up = body::read(&server, request).await?;
+    let up: Up = message::read(&server, request).await?;
     own(&server, &agent, &up.host).await?;
     let empty = up.looks.is_empty() && up.records.is_empty() && up.reports.is_empty() && up.jobs.is_empty();
     if empty && up.lost.is_empty() && up.operator_at.is_none() {
@@ -163,7 +163,7 @@ async fn too_much(server: &Server, host: &HostId, refused: super::limits::TooMuc
 
 /// The agent ends in order.
 async fn bye(State(server): State<Server>, agent: Agent, request: Request) -> Result<StatusCode, ApiError> {
-    let bye: Bye = body::read(&server, request).await?;
+    let bye: Bye = message::read(&server, request).await?;
     own(&server, &agent, &bye.host).await?;
     let why: String = bye.why.chars().filter(|c| !c.is_control()).take(WHY_CHARS_MAX).collect();
     server.presence.bye(&bye.host, &why, server.context.now());
@@ -178,7 +178,7 @@ struct Clock {
 }
 
 async fn clock(State(server): State<Server>, agent: Agent, request: Request) -> Result<Json<Clock>, ApiError> {
-    let clock: Clock = body::read(&server, request).await?;
+    let clock: Clock = message::read(&server, request).await?;
     own(&server, &agent, &clock.host).await?;
     let now = server.context.now();
     server.presence.clock(&clock.host, clock.now, now);

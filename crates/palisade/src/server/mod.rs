@@ -2,6 +2,7 @@
 
 mod access;
 mod access_store;
+mod account;
 mod api;
 mod assets;
 mod body;
@@ -9,9 +10,13 @@ pub mod ca;
 mod clone;
 mod cloud_init;
 mod findings;
+#[cfg(test)]
+mod fixture;
 mod fleet;
 #[cfg(test)]
 mod fleet_tests;
+mod guessing;
+mod hasher;
 mod host_kind;
 mod hosts;
 mod ingest;
@@ -23,22 +28,32 @@ mod join_tokens;
 mod limits;
 mod link;
 mod listen;
+mod message;
 mod orders;
 mod overview;
+mod password;
 mod peer;
 mod plans;
 mod presence;
 mod program;
+mod proof;
 mod renew;
 mod resources;
 mod session;
+mod sessions;
 mod specs;
 mod status;
 mod stream;
 mod tend;
+#[cfg(test)]
+mod tests;
 mod tokens;
+mod totp;
 mod trust;
 mod trust_store;
+mod user_store;
+mod users;
+mod welcome;
 
 pub use access::Origin;
 pub use api::openapi;
@@ -110,6 +125,14 @@ impl Server {
     pub async fn begin(&self) -> Result<palisade_guard::db::Write, palisade_guard::GuardError> {
         self.context.begin().await
     }
+
+    /// Records one event in a transaction of its own.
+    pub async fn record(&self, event: &palisade_core::Event) -> Result<(), palisade_guard::GuardError> {
+        let mut tx = self.begin().await?;
+        self.context.record(&mut tx, event).await?;
+        tx.commit().await?;
+        Ok(())
+    }
 }
 
 /// Runs until the end is asked for: SIGTERM, SIGINT, or the end of standard input if `with_parent`.
@@ -154,8 +177,8 @@ pub async fn open(dir: &Path, config: &Config, authority: ca::Authority) -> Resu
         operators: Arc::default(),
         started_at: context.now(),
         connections: tokio::sync::watch::channel(0).0,
-        access: Arc::new(access::Access::default()),
         kinds: Arc::new(resources::kinds(&guards)),
+        access: Arc::new(access::Access::load(&context.db, context.now()).await?),
         guards: Arc::new(guards),
         name: host_name().into(),
         names: config.names.clone().into(),
@@ -164,7 +187,7 @@ pub async fn open(dir: &Path, config: &Config, authority: ca::Authority) -> Resu
         ingest,
         presence: Arc::default(),
         limits: Arc::default(),
-        memory: Arc::new(tokio::sync::Semaphore::new(body::MEMORY_KIB_MAX)),
+        memory: Arc::new(tokio::sync::Semaphore::new(message::MEMORY_KIB_MAX)),
         sent: Arc::default(),
         hellos: Arc::default(),
         context,

@@ -131,6 +131,7 @@ pub async fn delete(
         .record(&mut tx, &event(server.context.now(), "frame.api-token.delete", &caller, &name, message))
         .await?;
     tx.commit().await?;
+    server.access.less();
     server.context.publish(&["tokens", "journal"]);
     Ok(StatusCode::NO_CONTENT)
 }

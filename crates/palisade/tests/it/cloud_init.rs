@@ -29,9 +29,14 @@ fn a_new_machine_installs_itself_and_joins_by_its_user_data_and_a_second_run_doe
     let script = palisade.ok(&["join-token", "create", "--region", "eu", "--cloud-init"]);
     let token = script.lines().find(|line| line.starts_with("plj_")).unwrap();
 
-    let foreign = script.replace("\nsha256='", "\nsha256='00");
-    let refused = run(root.path(), &foreign, token);
-    assert!(refused.1.contains("the server was upgraded") && !refused.0, "{}", refused.1);
+    for (from, to, said) in [
+        ("\nsha256='", "\nsha256='00", "the server was upgraded"),
+        ("\nlibc_minor='", "\nlibc_minor='9", "needs the GNU C library"),
+        ("\narch='", "\narch='other-", "this machine is"),
+    ] {
+        let (ok, refused) = run(root.path(), &script.replace(from, to), token);
+        assert!(!ok && refused.contains(said), "{refused}");
+    }
     assert!(!root.path().join("usr/bin/palisade").exists(), "nothing was installed");
 
     let (ok, said) = run(root.path(), &script, token);

@@ -17,3 +17,4 @@ mod order;
 mod raw;
 mod running;
 mod trust;
+mod users;

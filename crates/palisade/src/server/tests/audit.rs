@@ -1,0 +1,121 @@
+//! No change without an entry in the audit log.
+
+use crate::server::fixture::{Bench, Browser, PASSWORD};
+use crate::server::{api, totp::code_at};
+use palisade_core::{Clock, PlanState};
+use palisade_guard::store;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// What is no GET and leaves no entry, and why.
+const SILENT: [(&str, &str, &str); 1] =
+    [("POST", "/api/v1/monitor/live", "it has a host sampled faster for a minute; nothing lasts")];
+
+/// Changes that were made, by method and path as the document has them.
+struct Walk {
+    bench: Bench,
+    done: BTreeSet<(String, String)>,
+}
+
+impl Walk {
+    /// Makes a change, which must succeed and be audited; `ids` stand in the path for `{…}`.
+    async fn change(&mut self, browser: &mut Browser, method: &str, path: &str, ids: &[&str], body: Value) -> Value {
+        let before = self.bench.audited().await.len();
+        let mut concrete = path.to_owned();
+        for id in ids {
+            let (start, end) = (concrete.find('{').unwrap(), concrete.find('}').unwrap());
+            concrete.replace_range(start..=end, id);
+        }
+        let answer = self.bench.ask(browser, method, &concrete, body).await;
+        assert!((200..300).contains(&answer.status), "{method} {concrete}: {answer:?}");
+        assert!(self.bench.audited().await.len() > before, "{method} {concrete} left no entry in the audit log");
+        self.done.insert((method.to_owned(), path.to_owned()));
+        answer.body
+    }
+}
+
+#[tokio::test]
+async fn every_change_of_the_api_leaves_an_entry_in_the_audit_log() {
+    let (bench, mut admin) = Bench::with_admin().await;
+    let host = store::HostRow::new("web-1".parse().unwrap(), bench.clock.now());
+    let mut tx = bench.server.begin().await.unwrap();
+    store::host_put(&mut tx, &host).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut walk = Walk { bench, done: BTreeSet::new() };
+    accounts(&mut walk, &mut admin).await;
+    frame(&mut walk, &mut admin).await;
+    firewall(&mut walk, &mut admin).await;
+    let document = serde_json::to_value(api::openapi()).unwrap();
+    let mut missing = BTreeSet::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys().map(|m| m.to_uppercase()).filter(|m| m != "GET") {
+            let silent = SILENT.iter().any(|(m, p, _)| (*m, *p) == (method.as_str(), path.as_str()));
+            if !silent && !walk.done.contains(&(method.clone(), path.clone())) {
+                missing.insert(format!("{method} {path}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "make these changes in this walk too, or say why they leave no entry: {missing:#?}");
+}
+
+async fn accounts(walk: &mut Walk, admin: &mut Browser) {
+    let anna = json!({ "name": "anna", "role": "operator" });
+    let made = walk.change(admin, "POST", "/api/v1/users", &[], anna).await;
+    let token = made["link"]["path"].as_str().unwrap().split_once('#').unwrap().1.to_owned();
+    let mut browser = Browser::at("192.0.2.40");
+    let wanted = json!({ "token": token, "password": PASSWORD });
+    walk.change(&mut browser, "POST", "/api/v1/welcome", &[], wanted).await;
+    walk.change(admin, "PATCH", "/api/v1/users/{name}", &["anna"], json!({ "role": "viewer" })).await;
+    walk.change(admin, "POST", "/api/v1/users/{name}/link", &["anna"], json!({})).await;
+    walk.change(admin, "POST", "/api/v1/user-links", &[], json!({})).await;
+    let secret = walk.change(&mut browser, "POST", "/api/v1/account/totp", &[], json!({})).await["secret"].clone();
+    let code = |walk: &Walk| json!(code_at(secret.as_str().unwrap(), walk.bench.clock.now().as_second()));
+    let first = json!({ "code": code(walk) });
+    walk.change(&mut browser, "POST", "/api/v1/account/totp/confirm", &[], first.clone()).await;
+    walk.bench.clock.pass_s(30);
+    let end = json!({ "password": PASSWORD, "code": code(walk) });
+    walk.change(&mut browser, "DELETE", "/api/v1/account/totp", &[], end).await;
+    let secret = walk.change(&mut browser, "POST", "/api/v1/account/totp", &[], json!({})).await["secret"].clone();
+    let first = json!({ "code": code_at(secret.as_str().unwrap(), walk.bench.clock.now().as_second()) });
+    walk.change(&mut browser, "POST", "/api/v1/account/totp/confirm", &[], first).await;
+    walk.change(admin, "DELETE", "/api/v1/users/{name}/totp", &["anna"], json!({})).await;
+    let change = json!({ "old": PASSWORD, "new": "Other-9-words!" });
+    walk.change(&mut browser, "POST", "/api/v1/account/password", &[], change).await;
+    walk.change(&mut browser, "DELETE", "/api/v1/session", &[], json!({})).await;
+    let sign_in = json!({ "name": "anna", "password": "Other-9-words!" });
+    walk.change(&mut browser, "POST", "/api/v1/session", &[], sign_in).await;
+    let listed = walk.bench.ask(&mut browser, "GET", "/api/v1/sessions", Value::Null).await;
+    let id = listed.body["items"][0]["id"].as_str().unwrap().to_owned();
+    walk.change(admin, "DELETE", "/api/v1/sessions/{id}", &[&id], json!({})).await;
+    walk.change(admin, "DELETE", "/api/v1/sessions", &[], json!({})).await;
+}
+
+async fn frame(walk: &mut Walk, admin: &mut Browser) {
+    walk.change(admin, "POST", "/api/v1/tokens", &[], json!({ "name": "ci", "role": "viewer" })).await;
+    walk.change(admin, "DELETE", "/api/v1/tokens/{name}", &["ci"], json!({})).await;
+    let look = json!({ "host": "web-1", "kind": "look" });
+    let order = walk.change(admin, "POST", "/api/v1/orders", &[], look).await;
+    let id = order["id"].as_str().unwrap().to_owned();
+    walk.change(admin, "POST", "/api/v1/orders/{id}/cancel", &[&id], json!({})).await;
+}
+
+async fn firewall(walk: &mut Walk, admin: &mut Browser) {
+    let allow = json!({ "cidr": "198.51.100.0/24", "reason": "ours" });
+    walk.change(admin, "POST", "/api/v1/firewall/allow", &[], allow).await;
+    walk.change(admin, "DELETE", "/api/v1/firewall/allow/{cidr}", &["198.51.100.0%2F24"], json!({})).await;
+    let ban = json!({ "address": "203.0.113.9", "reason": "scans" });
+    let plan = walk.change(admin, "POST", "/api/v1/firewall/bans", &[], ban.clone()).await;
+    let id = plan["id"].as_str().unwrap().to_owned();
+    let mut tx = walk.bench.server.begin().await.unwrap();
+    let mut plan = store::plan(&mut tx, &id).await.unwrap().unwrap().plan;
+    (plan.id, plan.state) = (store::plan_id(&mut tx).await.unwrap(), PlanState::Probation);
+    store::plan_insert(&mut tx, &plan, &[]).await.unwrap();
+    let id = plan.id;
+    tx.commit().await.unwrap();
+    let waiver = json!({ "waiver": "a test without a host" });
+    walk.change(admin, "POST", "/api/v1/plans/{id}/confirm", &[&id], waiver).await;
+    walk.change(admin, "DELETE", "/api/v1/firewall/bans/{address}", &["203.0.113.9"], json!({})).await;
+    let plan = walk.change(admin, "POST", "/api/v1/firewall/bans", &[], ban).await;
+    let id = plan["id"].as_str().unwrap().to_owned();
+    walk.change(admin, "POST", "/api/v1/plans/{id}/rollback", &[&id], json!({})).await;
+}
