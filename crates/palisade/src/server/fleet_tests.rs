@@ -2,4 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod app;
+mod clones;
 mod figures;
+mod hosts;
+mod plans;

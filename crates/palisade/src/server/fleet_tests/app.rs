@@ -1,16 +1,19 @@
 //! A server in a test: its own router on a real database file, with a clock that the test turns.
 
+use crate::agent::identity::new_request;
 use crate::config::{Config, ConfigArgs, RunArgs};
 use crate::server::access::ConnectedAt;
-use crate::server::ca::Authority;
-use crate::server::{Origin, Server, api, open};
+use crate::server::ca::{AgentPeer, Authority, SignedHost};
+use crate::server::peer::Peer;
+use crate::server::{Origin, Server, api, open, trust_store};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode};
 use http_body_util::BodyExt;
-use palisade_core::{Clock, HostId, Timestamp};
+use palisade_core::{Clock, HostId, Timestamp, VerdictWord};
 use palisade_guard::db::Write;
+use palisade_guard::store::{self, HostFacts, HostRow};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use tower::ServiceExt;
@@ -36,6 +39,7 @@ pub struct App {
     pub clock: Arc<TestClock>,
     network: Router,
     local: Router,
+    link: Router,
     _dir: tempfile::TempDir,
 }
 
@@ -51,7 +55,8 @@ impl App {
         server.context.clock = clock.clone();
         server.started_at = clock.now();
         let (network, local) = (api::network(server.clone()), api::local(server.clone()));
-        App { server, clock, network, local, _dir: dir }
+        let link = api::link(server.clone());
+        App { server, clock, network, local, link, _dir: dir }
     }
 
     pub fn now(&self) -> Timestamp {
@@ -61,6 +66,60 @@ impl App {
     /// Begins a write.
     pub async fn begin(&self) -> Write {
         self.server.begin().await.unwrap()
+    }
+
+    /// A host that was just heard of, with a certificate unless it is the server's own.
+    pub async fn host(&self, name: &str, own: bool) -> HostRow {
+        let facts =
+            HostFacts { os: "Debian GNU/Linux 13".to_owned(), permit: vec!["ban".into()], ..Default::default() };
+        let row = HostRow {
+            facts,
+            machine: Some("aa".to_owned()),
+            verdict: VerdictWord::Online,
+            ..HostRow::new(host(name), self.now())
+        };
+        let mut tx = self.begin().await;
+        let mut row = row;
+        if !own {
+            let signed = self.sign(&row.id);
+            row.serial = Some(signed.serial.clone());
+            trust_store::certificate_insert(&mut tx, &row.id, &signed, self.now()).await.unwrap();
+        }
+        store::host_put(&mut tx, &row).await.unwrap();
+        tx.commit().await.unwrap();
+        row
+    }
+
+    fn sign(&self, host: &HostId) -> SignedHost {
+        self.server.authority.sign_host_at(&new_request(host).unwrap().1, host, self.now()).unwrap()
+    }
+
+    /// Changes how a host was last heard of.
+    pub async fn verdict(&self, name: &str, word: VerdictWord) {
+        let mut tx = self.begin().await;
+        store::verdict_put(&mut tx, &host(name), word, Some("said"), self.now(), self.now()).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// The kinds of what was recorded, newest first.
+    pub async fn events(&self) -> Vec<String> {
+        let events = self.get("/api/v1/journal/events").await;
+        events["items"].as_array().unwrap().iter().map(|e| e["kind"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// A message of an agent on the connection of `peer`.
+    pub async fn link(&self, peer: &Peer, path: &str, body: Value) -> (StatusCode, Value) {
+        let own = AgentPeer { host: peer.host.clone(), serial: peer.serial.clone() };
+        let request = Request::builder()
+            .method("POST")
+            .uri(path)
+            .header("content-type", "application/json")
+            .header("content-length", body.to_string().len())
+            .extension(peer.clone())
+            .extension(own)
+            .body(Body::from(body.to_string()))
+            .unwrap();
+        answer(self.link.clone().oneshot(request).await.unwrap()).await
     }
 
     /// A request of root on the server's machine, over a connection made just now.

@@ -11,7 +11,8 @@ use std::time::Instant;
 
 const FINDINGS_OF_A_GUARD: usize = 5;
 
-fn look(name: &str, guard: &str, at: Timestamp) -> LookReport {
+/// What a guard says about a host: five findings, one of each severity, of ten checks.
+pub fn look(name: &str, guard: &str, at: Timestamp) -> LookReport {
     let practices: Vec<_> = PRACTICES.iter().filter(|p| p.guard == guard).collect();
     let run = |n: usize| CheckRun {
         check: format!("{guard}.check-{n}"),
