@@ -156,7 +156,8 @@ fn a_host_whose_clock_is_a_year_off_is_named_so_until_it_is_right_again() {
     assert_eq!(raw.post("/link/v1/hello", &right).status, 200);
     fleet.wait_for("web-9", "online");
     let events = fleet.events("web-9");
-    let told: Vec<_> = events.iter().filter(|kind| kind.contains("host.silent") || kind.contains("host.back")).collect();
+    let told: Vec<_> =
+        events.iter().filter(|kind| kind.contains("host.silent") || kind.contains("host.back")).collect();
     assert_eq!(told, ["frame.host.silent", "frame.host.back"]);
 }
 
