@@ -97,7 +97,8 @@ pub async fn carry(
     for group in groups(kinds, edits) {
         let kind = edits[group[0]].kind;
         if !plans.contains_key(kind.guard()) {
-            plans.insert(kind.guard(), begun(db, kind.guard(), caller, now).await?);
+            let id = plan_id(db, plans.len()).await?;
+            plans.insert(kind.guard(), Plan { id, ..empty(kind.guard(), &caller.name, now) });
         }
         let Some(plan) = plans.get_mut(kind.guard()) else { continue };
         add(plan, act(context, caller, db, edits, &group, &plan.id).await?);
@@ -195,11 +196,11 @@ fn named(error: ApiError, edits: &[Edit<'_>], n: usize) -> ApiError {
     if is_document { error.at(format!("resources[{n}]")) } else { error }
 }
 
-/// A plan that is stored at once, so that its id is its own.
-async fn begun(db: &mut SqliteConnection, guard: &str, caller: &Caller, now: Timestamp) -> Result<Plan, GuardError> {
-    let plan = Plan { id: store::plan_id(db).await?, ..empty(guard, &caller.name, now) };
-    store::plan_put(db, &plan).await?;
-    Ok(plan)
+/// The id of a plan when `begun` others have theirs and none of them is stored yet.
+async fn plan_id(db: &mut SqliteConnection, begun: usize) -> Result<String, GuardError> {
+    let first = store::plan_id(db).await?;
+    let number = first.strip_prefix("p-").and_then(|n| n.parse::<usize>().ok());
+    Ok(number.map_or(first.clone(), |n| format!("p-{}", n + begun)))
 }
 
 fn empty(guard: &str, by: &str, now: Timestamp) -> Plan {
