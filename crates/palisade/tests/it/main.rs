@@ -9,4 +9,5 @@ mod hostile;
 mod https;
 mod install;
 mod order;
+mod resource;
 mod running;
