@@ -1,5 +1,6 @@
 //! Who is calling: tokens, sessions, lock-outs, and the layer that lets nobody through unseen.
 
+use super::body::{self, Kept};
 use super::{Server, access_store as store};
 use argon2::Argon2;
 use argon2::password_hash::rand_core::OsRng;
@@ -17,7 +18,6 @@ use palisade_guard::api::{ApiError, Caller, Role};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Mutex;
-use std::time::Duration;
 
 /// The session cookie; the prefix makes browsers insist on Secure, Path=/ and no Domain.
 pub const COOKIE: &str = "__Host-palisade";
@@ -28,14 +28,6 @@ pub const ANONYMOUS: [(&str, &str); 3] =
     [("GET", "/api/v1/sign-in"), ("POST", "/api/v1/session"), ("POST", "/api/v1/welcome")];
 /// What a viewer may send although it is no GET: it changes nothing that lasts.
 const VIEWER_MAY: [(&str, &str); 2] = [("DELETE", "/api/v1/session"), ("POST", "/api/v1/monitor/live")];
-
-/// A request's body, in bytes; what is larger is refused.
-const BODY_BYTES_MAX: usize = 256 << 10;
-/// The body of [`APPLY`], in bytes: a file of resources.
-pub const APPLY_BYTES_MAX: usize = 4 << 20;
-/// What takes a whole file.
-const APPLY: (&str, &str) = ("POST", "/api/v1/apply");
-const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
 const FAILURES_MAX: u32 = 5;
 const LOCKED_S: i64 = 15 * 60;
@@ -158,21 +150,21 @@ pub fn password_rule(name: &str, password: &str) -> Result<(), ApiError> {
 pub async fn layer(State(server): State<Server>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let caller = admitted(&server, &parts).await;
-    // read to its end whatever the answer is: HTTP/2 clients take an answer before it for a fault
-    let bytes_max = if caller.is_ok() { body_bytes_max(&parts) } else { BODY_BYTES_MAX };
-    let body = match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, bytes_max)).await {
-        Ok(Ok(bytes)) => Body::from(bytes),
-        Ok(Err(_)) => return too_large(bytes_max).into_response(),
-        Err(_) => {
-            return ApiError::new(StatusCode::REQUEST_TIMEOUT, "slow", "the body did not arrive in time")
-                .into_response();
-        }
+    let kept = match &caller {
+        Err(_) => Kept::Nothing,
+        Ok(_) if anonymous(&parts.method, parts.uri.path()) => Kept::Little,
+        Ok(_) => Kept::by(&parts.method, parts.uri.path()),
     };
+    // read to its end whatever the answer is: HTTP/2 clients take an answer before it for a fault
+    let body = body::read(body, kept).await;
     match caller {
         Ok(caller) => parts.extensions.extend(caller),
         Err(error) => return error.into_response(),
     }
-    next.run(Request::from_parts(parts, body)).await
+    match body {
+        Ok(bytes) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
+        Err(error) => error.into_response(),
+    }
 }
 
 /// The caller, put up as an extension, if they may do this; nobody, if nobody is needed for it.
@@ -187,15 +179,6 @@ async fn admitted(server: &Server, request: &Parts) -> Result<Extensions, ApiErr
     permitted(&caller, &request.method, request.uri.path())?;
     extensions.insert(caller);
     Ok(extensions)
-}
-
-/// What a caller who may do it may send.
-fn body_bytes_max(request: &Parts) -> usize {
-    if (request.method.as_str(), request.uri.path()) == APPLY { APPLY_BYTES_MAX } else { BODY_BYTES_MAX }
-}
-
-fn too_large(bytes_max: usize) -> ApiError {
-    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("the body has more than {bytes_max} bytes"))
 }
 
 fn anonymous(method: &Method, path: &str) -> bool {

@@ -1,6 +1,6 @@
 //! All addresses of the server in one place, and the OpenAPI document that describes them.
 
-use super::access::APPLY_BYTES_MAX;
+use super::body::APPLY_BYTES_MAX;
 use super::{
     Server, access, assets, findings, hosts, link, orders, overview, plans, resources, session, status, stream, tokens,
 };

@@ -4,6 +4,7 @@ mod access;
 mod access_store;
 mod api;
 mod assets;
+mod body;
 mod findings;
 mod fleet;
 mod host_kind;
