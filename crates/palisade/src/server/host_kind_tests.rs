@@ -219,11 +219,25 @@ fn only_addresses_that_another_host_can_have_are_taken() {
     assert!(address_checked(&format!("{}example.org", "a.".repeat(130))).is_err());
 }
 
+#[tokio::test]
+async fn a_change_another_way_can_be_noted_with_its_author() {
+    let bench = Bench::start().await;
+    bench.shown("web-1").await.unwrap();
+    let row = bench.row("web-1").await.unwrap();
+    let mut tx = bench.context.begin().await.unwrap();
+    store::host_put(&mut tx, &HostRow { region: Some("eu".to_owned()), ..row }).await.unwrap();
+    resource::noted(&mut tx, &HostResource, "web-1", "ben", bench.context.now()).await.unwrap();
+    tx.commit().await.unwrap();
+    let shown = bench.shown("web-1").await.unwrap();
+    assert_eq!((shown.version, shown.updated_by.as_str(), shown.source), (2, "ben", store::Source::Elsewhere));
+}
+
 #[test]
-fn regions_are_short_plain_words() {
-    for (text, ok) in [("eu-1", true), ("Frankfurt, hall 2", true), ("", false), (" eu", false), ("a\u{1b}[31m", false)]
-    {
-        assert_eq!(region_checked(text).is_ok(), ok, "{text:?}");
+fn a_region_without_words_or_with_control_characters_is_refused() {
+    for (text, ok) in [("eu-1", true), ("", false), ("a\u{1b}[31m", false)] {
+        let done = HostResource.normalise("web-1", &json!({ "region": text }));
+        assert_eq!(done.is_ok(), ok, "{text:?}");
+        assert!(done.is_ok() || done.is_err_and(|e| e.path() == Some("spec.region")), "{text:?}");
     }
-    assert!(region_checked(&"x".repeat(64)).is_err());
+    assert!(HostResource.normalise("web-1", &json!({ "region": "x".repeat(200) })).is_err());
 }
