@@ -45,6 +45,7 @@ async fn every_change_of_the_api_leaves_an_entry_in_the_audit_log() {
     accounts(&mut walk, &mut admin).await;
     frame(&mut walk, &mut admin).await;
     firewall(&mut walk, &mut admin).await;
+    resources(&mut walk, &mut admin).await;
     let document = serde_json::to_value(api::openapi()).unwrap();
     let mut missing = BTreeSet::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
@@ -97,6 +98,13 @@ async fn frame(walk: &mut Walk, admin: &mut Browser) {
     let order = walk.change(admin, "POST", "/api/v1/orders", &[], look).await;
     let id = order["id"].as_str().unwrap().to_owned();
     walk.change(admin, "POST", "/api/v1/orders/{id}/cancel", &[&id], json!({})).await;
+}
+
+async fn resources(walk: &mut Walk, admin: &mut Browser) {
+    let entry = json!({ "kind": "AddressAllow", "name": "198.51.100.0/25", "spec": { "reason": "ours" } });
+    walk.change(admin, "POST", "/api/v1/apply", &[], json!({ "resources": [entry] })).await;
+    let which = ["AddressAllow", "198.51.100.0%2F25"];
+    walk.change(admin, "DELETE", "/api/v1/resources/{kind}/{name}", &which, json!({})).await;
 }
 
 async fn firewall(walk: &mut Walk, admin: &mut Browser) {
