@@ -6,7 +6,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// What `palisade schema <word>` prints, and where it lies in the repository.
-const SCHEMAS: [(&str, &str); 2] = [("openapi", "console/openapi.json"), ("check", "schemas/check.json")];
+const SCHEMAS: [(&str, &str); 4] = [
+    ("openapi", "console/openapi.json"),
+    ("check", "schemas/check.json"),
+    ("Host", "schemas/resources/host.json"),
+    ("AddressAllow", "schemas/resources/address-allow.json"),
+];
 /// What `npm run generate` makes of the first of them.
 const TYPES: &str = "console/src/api/schema.d.ts";
 

@@ -26,7 +26,7 @@ pub mod kinds;
 pub mod undo;
 
 pub use change::{ApplyError, apply, delete};
-pub use current::list;
+pub use current::{list, noted};
 pub use kinds::Kinds;
 pub use undo::undo;
 

@@ -1,6 +1,7 @@
 //! The tests of the firewall guard.
 #![allow(clippy::unwrap_used)]
 
+mod allow_kind;
 mod bans;
 mod command;
 mod draft;

@@ -91,29 +91,33 @@ pub async fn carry(
 ) -> Result<Carried, ApiError> {
     let now = context.now();
     allowed(caller, edits)?;
-    let mut plans: BTreeMap<&'static str, Plan> = BTreeMap::new();
+    let mut plans: Vec<Plan> = Vec::new();
     let mut versions: Vec<u64> = edits.iter().map(|e| e.old.as_ref().map_or(0, |o| o.version)).collect();
     let mut topics = BTreeSet::new();
     for group in groups(kinds, edits) {
         let kind = edits[group[0]].kind;
-        if !plans.contains_key(kind.guard()) {
-            plans.insert(kind.guard(), begun(db, kind.guard(), caller, now).await?);
+        let begun = plans.iter().position(|plan| plan.guard == kind.guard());
+        let at = begun.unwrap_or(plans.len());
+        if begun.is_none() {
+            let id = plan_id(db, plans.len()).await?;
+            plans.push(Plan { id, ..empty(kind.guard(), &caller.name, now) });
         }
-        let Some(plan) = plans.get_mut(kind.guard()) else { continue };
+        let plan = &mut plans[at];
         add(plan, act(context, caller, db, edits, &group, &plan.id).await?);
         for n in group {
             versions[n] = written(context, db, caller, &edits[n], &plan.id, now).await?;
         }
         topics.extend(kind.topics().iter().map(|t| (*t).to_owned()));
     }
-    for (guard, plan) in &mut plans {
-        finish(plan, edits.iter().filter(|e| e.kind.guard() == *guard && e.action() != Action::Unchanged));
+    for plan in &mut plans {
+        topics.insert(plan.guard.clone());
+        let guard = plan.guard.clone();
+        finish(plan, edits.iter().filter(|e| e.kind.guard() == guard && e.action() != Action::Unchanged));
         context.plan_store(db, plan).await?;
-        topics.insert((*guard).to_owned());
     }
     topics.extend(["plans", "resources", "journal"].map(str::to_owned));
     let results = edits.iter().zip(versions).map(|(edit, version)| result(edit, version)).collect();
-    Ok(Carried { plans: plans.into_values().collect(), topics, results, by: caller.name.clone(), now })
+    Ok(Carried { plans, topics, results, by: caller.name.clone(), now })
 }
 
 /// Carries out edits that undo a plan: they belong to no plan of their own.
@@ -195,11 +199,11 @@ fn named(error: ApiError, edits: &[Edit<'_>], n: usize) -> ApiError {
     if is_document { error.at(format!("resources[{n}]")) } else { error }
 }
 
-/// A plan that is stored at once, so that its id is its own.
-async fn begun(db: &mut SqliteConnection, guard: &str, caller: &Caller, now: Timestamp) -> Result<Plan, GuardError> {
-    let plan = Plan { id: store::plan_id(db).await?, ..empty(guard, &caller.name, now) };
-    store::plan_insert(db, &plan, &[]).await?;
-    Ok(plan)
+/// The id of a plan when `begun` others have theirs and none of them is stored yet.
+async fn plan_id(db: &mut SqliteConnection, begun: usize) -> Result<String, GuardError> {
+    let first = store::plan_id(db).await?;
+    let number = first.strip_prefix("p-").and_then(|n| n.parse::<usize>().ok());
+    Ok(number.map_or(first.clone(), |n| format!("p-{}", n + begun)))
 }
 
 fn empty(guard: &str, by: &str, now: Timestamp) -> Plan {

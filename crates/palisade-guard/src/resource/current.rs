@@ -38,6 +38,28 @@ pub async fn settle(
     only: Option<&str>,
     now: Timestamp,
 ) -> Result<BTreeMap<String, ResourceRow>, GuardError> {
+    settle_by(db, kind, only, ELSEWHERE, now).await
+}
+
+/// Writes the version of a resource that `by` has just changed another way, in the same transaction:
+/// for a kind whose tables do not say who wrote.
+pub async fn noted(
+    db: &mut SqliteConnection,
+    kind: &dyn Kind,
+    name: &str,
+    by: &str,
+    now: Timestamp,
+) -> Result<(), GuardError> {
+    settle_by(db, kind, Some(name), by, now).await.map(|_| ())
+}
+
+async fn settle_by(
+    db: &mut SqliteConnection,
+    kind: &dyn Kind,
+    only: Option<&str>,
+    by: &str,
+    now: Timestamp,
+) -> Result<BTreeMap<String, ResourceRow>, GuardError> {
     let stored = store::resources(db, kind.name(), only).await?;
     let late = match kind.held(db, only, now).await? {
         Some(held) => behind(&stored, held),
@@ -46,7 +68,7 @@ pub async fn settle(
     let mut current: BTreeMap<String, ResourceRow> = stored.into_iter().map(|row| (row.name.clone(), row)).collect();
     for (name, held) in late {
         let known = current.remove(&name);
-        if let Some(row) = write(db, kind, &name, held, known, now).await? {
+        if let Some(row) = write(db, kind, &name, held, known, (by, now)).await? {
             current.insert(name, row);
         }
     }
@@ -59,9 +81,9 @@ async fn write(
     name: &str,
     held: Option<Held>,
     known: Option<ResourceRow>,
-    now: Timestamp,
+    (by, now): (&str, Timestamp),
 ) -> Result<Option<ResourceRow>, GuardError> {
-    let by = held.as_ref().and_then(|h| h.by.clone()).unwrap_or_else(|| ELSEWHERE.to_owned());
+    let by = held.as_ref().and_then(|h| h.by.clone()).unwrap_or_else(|| by.to_owned());
     // a moment before the version that is known is when the thing began, not when it changed
     let said = held.as_ref().and_then(|h| h.at).filter(|at| known.is_none_or(|row| *at > row.updated_at));
     let at = said.unwrap_or(now);

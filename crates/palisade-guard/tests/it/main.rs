@@ -1,7 +1,8 @@
-//! The frame's own tables, on real database files.
+//! The frame on real database files: its tables, and resources.
 #![allow(clippy::unwrap_used)]
 
 mod database;
 mod hosts;
 mod old;
 mod plans;
+mod resource;

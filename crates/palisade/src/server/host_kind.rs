@@ -306,3 +306,7 @@ fn said(old: &HostRow, new: &HostRow) -> Vec<Effect> {
 fn effect(kind: EffectKind, severity: Severity, host: &HostId, sentence: String) -> Effect {
     Effect { kind, severity, sentence, hosts: vec![host.clone()] }
 }
+
+#[cfg(test)]
+#[path = "host_kind_tests.rs"]
+mod tests;

@@ -51,7 +51,10 @@ fn every_endpoint_lets_in_exactly_the_roles_of_the_golden_table() {
             let method = method.to_uppercase();
             let ask = |token: Option<&str>| {
                 let concrete = path.replace("{host}", "web-1").replace("{name}", "none").replace("{id}", "none");
-                let concrete = concrete.replace("{address}", "192.0.2.99").replace("{cidr}", "192.0.2.99");
+                let concrete = concrete
+                    .replace("{kind}", "Host")
+                    .replace("{address}", "192.0.2.99")
+                    .replace("{cidr}", "192.0.2.99");
                 match palisade.request(&method, &concrete, token, "{\"none\":1}").status {
                     401 => "401",
                     403 => "403",

@@ -185,8 +185,8 @@ fn the_report_keeps_to_its_published_schema() {
     holds(&schema, &schema, &report, "report");
 }
 
-/// The part of JSON Schema that the published schema uses.
-fn holds(whole: &Value, schema: &Value, value: &Value, at: &str) {
+/// The part of JSON Schema that the published schemas use.
+pub fn holds(whole: &Value, schema: &Value, value: &Value, at: &str) {
     if let Some(reference) = schema["$ref"].as_str() {
         let target = &whole["$defs"][reference.trim_start_matches("#/$defs/")];
         assert!(target.is_object(), "{at}: {reference} leads nowhere");
@@ -199,6 +199,11 @@ fn holds(whole: &Value, schema: &Value, value: &Value, at: &str) {
         if let Some(value) = value.get(name) {
             holds(whole, inner, value, &format!("{at}.{name}"));
         }
+    }
+    if schema["additionalProperties"] == false {
+        let unknown =
+            value.as_object().into_iter().flatten().find(|(name, _)| schema["properties"].get(name).is_none());
+        assert_eq!(unknown, None, "{at}");
     }
     for (i, item) in value.as_array().into_iter().flatten().enumerate() {
         holds(whole, &schema["items"], item, &format!("{at}[{i}]"));

@@ -15,6 +15,7 @@ mod joining;
 mod link;
 mod order;
 mod raw;
+mod resource;
 mod running;
 mod trust;
 mod users;

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 
 /// All files of one command together, in bytes; the server takes no more.
 const FILES_BYTES_MAX: u64 = 4 << 20;
+/// Documents in one file: more than the server takes, so that it names its own bound.
+const DOCUMENTS_MAX: usize = 20_000;
 /// Values in one file; a file of 2,000 documents has some 40,000.
 const NODES_MAX: usize = 200_000;
 /// How deep values may lie in each other.
@@ -99,7 +101,12 @@ fn parse(file: &str, text: &str) -> Result<Vec<Given>> {
 
 fn options() -> Options {
     serde_saphyr::options! {
-        budget: serde_saphyr::budget! { max_nodes: NODES_MAX, max_depth: DEPTH_MAX, flow_nesting_limit: DEPTH_MAX },
+        budget: serde_saphyr::budget! {
+            max_documents: DOCUMENTS_MAX,
+            max_nodes: NODES_MAX,
+            max_depth: DEPTH_MAX,
+            flow_nesting_limit: DEPTH_MAX,
+        },
         alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: ALIASED_MAX },
         merge_keys: MergeKeyPolicy::Error,
         strict_booleans: true,

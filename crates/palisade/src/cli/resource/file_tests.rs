@@ -90,6 +90,12 @@ fn depth_and_number_of_values_have_bounds() {
 }
 
 #[test]
+fn a_stream_may_have_more_documents_than_the_server_takes() {
+    let one = "kind: Host\nname: a\nspec: { kind: agentless, address: a.example.org, tags: { role: web } }\n---\n";
+    assert_eq!(parse("a", &one.repeat(3_000)).unwrap().len(), 3_000);
+}
+
+#[test]
 fn a_file_that_is_too_large_is_not_read() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("large.yaml");

@@ -1,5 +1,6 @@
 //! Changes of a host's place in the fleet: region, tags and profile, retiring, revoking.
 
+use super::super::host_kind::HostResource;
 use super::super::{Server, tokens, trust_store};
 use super::{HostView, find, row, view};
 use axum::Json;
@@ -8,6 +9,7 @@ use palisade_core::{Event, HostId, HostKind, Profile, Severity, Standing, Verdic
 use palisade_guard::api::{Admin, ApiError, Body, Caller, ErrorBody, Operator};
 use palisade_guard::cli::printable;
 use palisade_guard::db::Write;
+use palisade_guard::resource;
 use palisade_guard::store::{self, HostRow};
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
@@ -62,12 +64,13 @@ pub async fn change(
     params.apply(&mut after)?;
     if place(&after) != place(&before) {
         store::host_put(&mut tx, &after).await?;
+        resource::noted(&mut tx, &HostResource, host.as_str(), &caller.name, server.context.now()).await?;
         let message = format!("changed host {host}: {}", said(&before, &after).join(", "));
         let mut event = event(&server, "frame.host.tag", &caller, &host, message);
         event.data = json!({ "before": place(&before), "after": place(&after) });
         server.context.record(&mut tx, &event).await?;
         tx.commit().await?;
-        server.context.publish(&["hosts", "journal"]);
+        server.context.publish(&["hosts", "resources", "journal"]);
     }
     shown(&server, &host, &caller).await
 }
