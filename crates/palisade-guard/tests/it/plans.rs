@@ -86,7 +86,7 @@ async fn a_probation_begins_without_the_silent_and_what_was_decided_stays_decide
     store::plans_settle(&mut tx).await.unwrap();
     assert_eq!(said(&mut tx, &plan.id).await, "probation: web-1=applied, web-2=waiting");
     assert_eq!(store::plans_overdue(&mut tx, at(59)).await.unwrap(), Vec::<String>::new());
-    assert_eq!(store::plans_overdue(&mut tx, at(60)).await.unwrap(), [plan.id.clone()]);
+    assert_eq!(store::plans_overdue(&mut tx, at(60)).await.unwrap(), std::slice::from_ref(&plan.id));
 
     let generations = store::generations_raise(&mut tx, &plan.hosts, "firewall").await.unwrap();
     let aim = HostAim { wanted: PlanHostState::RolledBack, generations: &generations };
