@@ -4,6 +4,92 @@
  */
 
 export interface paths {
+    "/api/v1/account": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The caller's own account. */
+        get: operations["show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Changes the caller's own password; their other sessions end. */
+        post: operations["password_change"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/totp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begins a second factor: it is in force once its first code is confirmed. */
+        post: operations["totp_begin"];
+        /** Takes the caller's own second factor away. */
+        delete: operations["totp_end"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/totp/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Confirms the first code: the second factor is in force, and the caller's other sessions end. */
+        post: operations["totp_confirm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/apply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Applies documents: all of them, or none. */
+        post: operations["apply"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit": {
         parameters: {
             query?: never;
@@ -28,7 +114,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Findings, worst first. */
+        /** Findings, worst first; those of hosts that are not in service only when their host is named. */
         get: operations["list"];
         put?: never;
         post?: never;
@@ -166,7 +252,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All hosts. */
+        /** Hosts. Without `standing` all that were not retired. */
         get: operations["list"];
         put?: never;
         post?: never;
@@ -187,6 +273,44 @@ export interface paths {
         get: operations["show"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Changes region, tags or profile of a host. */
+        patch: operations["change"];
+        trace?: never;
+    };
+    "/api/v1/hosts/{host}/retire": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes a host out of service: its certificates are withdrawn, its history stays, and its name is
+         *     free for another host.
+         */
+        post: operations["retire"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hosts/{host}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Withdraws a host's certificates: whoever holds them is cut off and not let in again. */
+        post: operations["revoke"];
         delete?: never;
         options?: never;
         head?: never;
@@ -230,6 +354,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/join": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Joins a host to the fleet. */
+        post: operations["join"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/join-tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All join tokens, newest first; those that have ended are listed for 30 days. */
+        get: operations["list"];
+        put?: never;
+        /** Makes a join token. */
+        post: operations["create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/join-tokens/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends a join token. Hosts that joined with it stay. */
+        delete: operations["delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/journal/events": {
         parameters: {
             query?: never;
@@ -259,6 +435,23 @@ export interface paths {
          *     `{"next_cursor": …}`; an export that breaks off ends with `{"error": …}`.
          */
         get: operations["event_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The kinds of resources, in the order in which they are put. */
+        get: operations["kind_list"];
         put?: never;
         post?: never;
         delete?: never;
@@ -506,6 +699,116 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/resources/{kind}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The resources of a kind, by name. */
+        get: operations["list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/resources/{kind}/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One resource. */
+        get: operations["show"];
+        put?: never;
+        post?: never;
+        /** Removes a resource. */
+        delete: operations["delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/resources/{kind}/{name}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The versions of a resource, newest first, at most 20; those of a removed one for 90 days. */
+        get: operations["versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/server/ca": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Root, issuer and the server's certificate. */
+        get: operations["show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/server/ca/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes a new issuer and a new certificate for the server, now. Hosts keep theirs until they end;
+         *     the root stays.
+         */
+        post: operations["rotate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/server/epoch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The epoch that specs carry now. */
+        get: operations["epoch"];
+        put?: never;
+        /**
+         * Begins a new epoch: hosts take the specs of this server again, although it was restored from an
+         *     old copy and their numbers are lower. Needs the root key.
+         */
+        post: operations["epoch_raise"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session": {
         parameters: {
             query?: never;
@@ -516,9 +819,44 @@ export interface paths {
         /** Who is signed in. */
         get: operations["show"];
         put?: never;
-        /** Signs in with name and password. */
+        /** Signs in with name and password, and a code if the user has a second factor. */
         post: operations["create"];
         /** Signs out. */
+        delete: operations["delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where the caller, or for an admin anybody, is signed in; newest first. */
+        get: operations["list"];
+        put?: never;
+        post?: never;
+        /** Ends the caller's other sessions, or for an admin all of a user. */
+        delete: operations["delete_all"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends one session: an own one, or for an admin anybody's. */
         delete: operations["delete"];
         options?: never;
         head?: never;
@@ -665,6 +1003,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All users. */
+        get: operations["list"];
+        put?: never;
+        /** Makes a user, with a password or with a one-time link that sets one. */
+        post: operations["create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Changes a user's role, or whether they may sign in. Both take effect at once. */
+        patch: operations["change"];
+        trace?: never;
+    };
+    "/api/v1/users/{name}/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a one-time link with which a user sets a new password; older ones end. */
+        post: operations["link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{name}/totp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes a user's second factor away, who has lost it. */
+        delete: operations["totp_reset"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/welcome": {
         parameters: {
             query?: never;
@@ -674,8 +1081,8 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Makes the first user, by a one-time link, and signs in. */
-        post: operations["welcome"];
+        /** Sets a password by a one-time link, and signs in. A link without a name makes an admin. */
+        post: operations["use_link"];
         delete?: never;
         options?: never;
         head?: never;
@@ -686,6 +1093,30 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description One's own account. */
+        AccountView: {
+            name: string;
+            /**
+             * Format: date-time
+             * @description When the password has to be changed.
+             */
+            password_due_at: string;
+            /** Format: date-time */
+            password_set_at: string;
+            /**
+             * Format: int64
+             * @description Recovery codes that were not used yet.
+             */
+            recovery_left: number;
+            role: components["schemas"]["Role"];
+            /** @description Whether a second factor is in force. */
+            totp: boolean;
+        };
+        /**
+         * @description What happens to a resource.
+         * @enum {string}
+         */
+        Action: "create" | "change" | "unchanged" | "delete";
         /** @description Who caused an event. */
         Actor: {
             /** @description Where from: an address, `admin socket`, or nothing for Palisade itself. */
@@ -731,6 +1162,25 @@ export interface components {
              */
             since: string;
         };
+        /** @description What a change does, or would do. */
+        Applied: {
+            /** @description Its plan; with resources of several guards, their plans as one, without an id. */
+            plan: components["schemas"]["Plan"];
+            /**
+             * @description The ids of the plans that were stored: one per guard; empty for a dry run, and when nothing
+             *     was changed.
+             */
+            plans: string[];
+            /** @description What happens to each resource, in the order of the documents. */
+            results: components["schemas"]["ResultView"][];
+        };
+        /** @description What to apply. */
+        ApplyParams: {
+            /** @description Answer with the plan and change nothing. */
+            dry_run?: boolean;
+            /** @description The documents, at most 2,000. */
+            resources: components["schemas"]["Document"][];
+        };
         /** @description An archive of packages. */
         Archive: {
             /**
@@ -760,6 +1210,14 @@ export interface components {
              * @default null
              */
             valid_until: string | null;
+        };
+        /** @description Root, issuer and the server's certificate. */
+        AuthorityView: {
+            certificate: components["schemas"]["ServedView"];
+            issuer: components["schemas"]["IssuerView"];
+            /** @description Where the key file is expected that opens the keys of root and issuer. */
+            key_file: string;
+            root: components["schemas"]["RootView"];
         };
         /** @description Whom to shut out. */
         BanParams: {
@@ -817,6 +1275,16 @@ export interface components {
         };
         /** @description Whether an action is possible: `true`, or the reason why not. */
         Can: boolean | string;
+        /** @description The certificate by which a host is known. */
+        CertificateView: {
+            /**
+             * Format: date-time
+             * @description When it ends unless it is renewed.
+             */
+            not_after?: string | null;
+            /** @description Its serial number, lower-case hexadecimal. */
+            serial: string;
+        };
         /** @description One chain. */
         Chain: {
             /**
@@ -886,6 +1354,44 @@ export interface components {
             /** @description The reason, which is audited. */
             waiver?: string | null;
         };
+        /** @description A resource that was changed since the version that a document was made from. */
+        Conflict: {
+            /** @description What the document was made from, if that is still known. */
+            base?: unknown;
+            /** @description The place of its document in the request, from 0; absent for a removal. */
+            index?: number | null;
+            /** @description Its kind. */
+            kind: string;
+            /** @description What the document says. */
+            mine: unknown;
+            /** @description Its name. */
+            name: string;
+            /** @description What stands; null when there is nothing. */
+            theirs?: unknown;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            updated_at?: string | null;
+            /** @description Who wrote it. */
+            updated_by?: string | null;
+            /**
+             * Format: int64
+             * @description The version that stands; 0 when there is nothing.
+             */
+            version: number;
+        };
+        /** @description The body of the answer to a change that conflicts. */
+        ConflictBody: {
+            /** @description `conflict`. */
+            code: string;
+            /** @description Each of them, at most 100. */
+            conflict: components["schemas"]["Conflict"][];
+            /** @description What to do next. */
+            hint?: string | null;
+            /** @description Which resources. */
+            message: string;
+        };
         /** @description What there is of everything. */
         Counts: {
             /** @description Open findings by severity. */
@@ -894,6 +1400,35 @@ export interface components {
             };
             plans_on_probation: number;
             silent: number;
+        };
+        /** @description One field that differs. */
+        Difference: {
+            /** @description What it becomes; null when it is removed. */
+            after: unknown;
+            /** @description What it was; null when it was absent. */
+            before: unknown;
+            /** @description Which one: `spec.tags.role`, `spec.rules[2].port`, `spec.tags["a.b"]`. */
+            path: string;
+        };
+        /** @description What one thing shall be. */
+        Document: {
+            /** @description Which kind, without regard to case. */
+            kind: string;
+            /** @description Its name, unique in its kind. */
+            name: string;
+            /**
+             * Format: int64
+             * @description The version that was seen and is overwritten knowingly; only without `version`.
+             */
+            replaces?: number | null;
+            /** @description What it shall be; `GET /api/v1/kinds` has the schema. */
+            spec: unknown;
+            /**
+             * Format: int64
+             * @description The version that this is an edit of; 0 if there must be none yet; absent in a file that is
+             *     kept elsewhere.
+             */
+            version?: number | null;
         };
         /** @description One consequence of a plan, in a sentence. */
         Effect: {
@@ -911,6 +1446,21 @@ export interface components {
          * @enum {string}
          */
         EffectKind: "opens" | "closes" | "cuts" | "changes" | "keeps";
+        /** @description A new epoch. */
+        EpochParams: {
+            /**
+             * Format: int32
+             * @description Which; the next one if absent. Give a higher one when hosts already hold specs of the next,
+             *     because the copy that this server was restored from is older than its last epoch.
+             * @default null
+             */
+            epoch: number | null;
+        };
+        /** @description The epoch that specs carry. */
+        EpochView: {
+            /** Format: int32 */
+            epoch: number;
+        };
         /** @description The body of every error answer. */
         ErrorBody: {
             /** @description Stable, for programs: `not_found`, `invalid`, `conflict`, …. */
@@ -919,6 +1469,8 @@ export interface components {
             hint?: string | null;
             /** @description What is wrong, naming what and where. */
             message: string;
+            /** @description Which part of the request is wrong, if one is: `resources[2].spec.region`. */
+            path?: string | null;
         };
         /**
          * @description One thing that happened. `kind` is `guard.noun.verb` (`firewall.ban.add`), or `frame.…` for
@@ -1129,18 +1681,54 @@ export interface components {
             guards: components["schemas"]["GuardView"][];
             practices: components["schemas"]["PracticeState"][];
         };
+        /** @description What a host says about itself when it connects, and after every reboot. */
+        HostFacts: {
+            /** @description Its addresses, loopback left out. */
+            addresses: string[];
+            /** @description The version of its agent. */
+            agent_version: string;
+            /**
+             * Format: date-time
+             * @description When it was started; changes with a reboot.
+             */
+            booted_at?: string | null;
+            /** @description Kernel release. */
+            kernel: string;
+            /** @description PRETTY_NAME of os-release. */
+            os: string;
+            /** @description Which words its permit file holds. */
+            permit: string[];
+        };
         /**
          * @description The name by which a host is known: 1 to 253 characters of `a-z A-Z 0-9 . _ -`, first a letter
          *     or digit (RFC 1123 plus the underscore that real host names have).
          */
         HostId: string;
+        /**
+         * @description What stands on a host.
+         * @enum {string}
+         */
+        HostKind: "agent" | "agentless";
+        /** @description What shall be different about a host; what is absent stays. */
+        HostParams: {
+            profile?: null | components["schemas"]["Profile"];
+            /** @description Where it stands; null takes it away. */
+            region?: string | null;
+            /** @description Tags to set; null takes one away. */
+            tags?: {
+                [key: string]: string | null;
+            };
+        };
         /** @description A host in a list. */
         HostView: {
+            /** @description Of an agentless host: where it is reached. */
+            address?: string | null;
             addresses: string[];
             agent_version: string;
             can: {
                 [key: string]: components["schemas"]["Can"];
             };
+            certificate?: null | components["schemas"]["CertificateView"];
             /**
              * Format: double
              * @description Busy share of the processors, 0 to 1.
@@ -1156,6 +1744,11 @@ export interface components {
             fresh_until: string;
             generation: components["schemas"]["Generation"];
             kernel: string;
+            kind: components["schemas"]["HostKind"];
+            /** @description Records that its agent had to give up because the server was away too long, by guard. */
+            lost: {
+                [key: string]: number;
+            };
             /**
              * Format: double
              * @description Used share of the memory, 0 to 1.
@@ -1167,8 +1760,12 @@ export interface components {
             os: string;
             /** @description The words of its permit file: what the server may order. */
             permit: string[];
+            profile: components["schemas"]["Profile"];
+            /** @description Where it stands, in the operator's own words. */
+            region?: string | null;
+            standing: components["schemas"]["Standing"];
             state: components["schemas"]["State"];
-            tags: string[];
+            tags: components["schemas"]["Tags"];
             /**
              * Format: int64
              * @description Pending updates.
@@ -1200,6 +1797,19 @@ export interface components {
              */
             total: number;
         };
+        /** @description The issuer. */
+        IssuerView: {
+            key: components["schemas"]["KeyView"];
+            /** Format: date-time */
+            not_after?: string | null;
+            /**
+             * Format: date-time
+             * @description When it renews itself, for which the root key must be here.
+             */
+            renew_at?: string | null;
+            /** @description Absent while its key cannot be opened. */
+            serial?: string | null;
+        };
         /** @description How far a job is. Stored by the agent after every part, so that it goes on there after a restart. */
         Job: {
             /**
@@ -1224,6 +1834,110 @@ export interface components {
          * @enum {string}
          */
         JobState: "waiting" | "running" | "done" | "failed" | "cancelled";
+        /** @description A host that asks to join. */
+        JoinParams: {
+            /** @description Certificate request (PKCS #10, PEM). Only its public key counts. */
+            csr: string;
+            facts?: null | components["schemas"]["HostFacts"];
+            /** @description What tells this machine from a copy of its disk. */
+            machine?: string | null;
+            /** @description The name that the host would like; it may be given another one. */
+            name: components["schemas"]["HostId"];
+            /** @description The join token. */
+            token: string;
+        };
+        /** @description A new token with its secret, which is shown this once. */
+        JoinTokenCreated: components["schemas"]["JoinTokenView"] & {
+            /** @description What is run on the host; it reads the token from standard input. */
+            command: string;
+            /** @description A script that installs the agent and joins, as user data for cloud-init. It holds the token. */
+            script: string;
+            /** @description To be fed to `command` on standard input. */
+            token: string;
+            /** @description What will hardly work, if something is so. */
+            warning?: string | null;
+        };
+        /** @description What a new token shall be. */
+        JoinTokenParams: {
+            for?: null | components["schemas"]["Span"];
+            profile?: null | components["schemas"]["Profile"];
+            /** @description Where such a host stands: at most 64 characters. */
+            region?: string | null;
+            tags?: null | components["schemas"]["Tags"];
+            /**
+             * @description By which address hosts reach this server; absent: the first of its names or addresses.
+             * @example https://palisade.example.org:8443
+             */
+            url?: string | null;
+            /**
+             * Format: int32
+             * @description How many hosts may join; 1 if absent, at most 10,000.
+             */
+            uses?: number | null;
+        };
+        /** @description A join token, without its secret. */
+        JoinTokenView: {
+            can: {
+                [key: string]: components["schemas"]["Can"];
+            };
+            /** Format: date-time */
+            created_at: string;
+            created_by: string;
+            /** Format: date-time */
+            expires_at: string;
+            id: string;
+            /** @description The hosts that joined with it, newest first, at most 100. */
+            joined: string[];
+            profile: components["schemas"]["Profile"];
+            region?: string | null;
+            /** @description SHA-256 of this server's root certificate, which the token carries. */
+            root_fingerprint: string;
+            tags: components["schemas"]["Tags"];
+            /**
+             * Format: int32
+             * @description How many more hosts may join with it.
+             */
+            uses_left: number;
+        };
+        /** @description The host belongs to the fleet now. */
+        Joined: {
+            /** @description Its certificate and the issuer's, PEM. */
+            chain: string;
+            /** @description The name by which it is known from now on. */
+            host: components["schemas"]["HostId"];
+            /** @description What it joined with. */
+            profile: components["schemas"]["Profile"];
+            /** @description Where it stands, in the operator's own words. */
+            region?: string | null;
+            /** @description The root's certificate, PEM. */
+            root: string;
+            /** @description Its tags. */
+            tags: components["schemas"]["Tags"];
+        };
+        /**
+         * @description Whether a key can be used.
+         * @enum {string}
+         */
+        KeyState: "here" | "away" | "locked";
+        /** @description A private key of the authority. */
+        KeyView: {
+            /** @description Why it cannot be used, and what to do. */
+            reason?: string | null;
+            state: components["schemas"]["KeyState"];
+        };
+        /** @description A kind of resources. */
+        KindView: {
+            /** @description What it is for, in a sentence. */
+            description: string;
+            /** @description The guard that it belongs to; `frame` for the frame's own. */
+            guard: string;
+            /** @description As it stands in documents. */
+            kind: string;
+            /** @description The word for several, lower case. */
+            plural: string;
+            /** @description The JSON Schema of a whole document. */
+            schema: unknown;
+        };
         /** @description A value of the newest frame. */
         LatestValue: {
             /** @description What tells its series apart. */
@@ -1265,7 +1979,7 @@ export interface components {
         LinkView: {
             /** Format: date-time */
             expires_at: string;
-            /** @description The path with the secret behind `#`. */
+            /** @description The path with the secret behind `#`, and `&name=` for a link of a user. */
             path: string;
         };
         /** @description The downloaded lists of packages. */
@@ -1421,6 +2135,21 @@ export interface components {
              * @description 0 to 100.
              */
             score: number;
+        };
+        /** @description A version that is overwritten knowingly. */
+        Overwritten: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            updated_at: string;
+            /** @description Who wrote it. */
+            updated_by: string;
+            /**
+             * Format: int64
+             * @description Which one.
+             */
+            version: number;
         };
         /** @description A part of a list. */
         Page_AllowView: {
@@ -1632,11 +2361,14 @@ export interface components {
         Page_HostView: {
             /** @description The rows. */
             items: {
+                /** @description Of an agentless host: where it is reached. */
+                address?: string | null;
                 addresses: string[];
                 agent_version: string;
                 can: {
                     [key: string]: components["schemas"]["Can"];
                 };
+                certificate?: null | components["schemas"]["CertificateView"];
                 /**
                  * Format: double
                  * @description Busy share of the processors, 0 to 1.
@@ -1652,6 +2384,11 @@ export interface components {
                 fresh_until: string;
                 generation: components["schemas"]["Generation"];
                 kernel: string;
+                kind: components["schemas"]["HostKind"];
+                /** @description Records that its agent had to give up because the server was away too long, by guard. */
+                lost: {
+                    [key: string]: number;
+                };
                 /**
                  * Format: double
                  * @description Used share of the memory, 0 to 1.
@@ -1663,8 +2400,12 @@ export interface components {
                 os: string;
                 /** @description The words of its permit file: what the server may order. */
                 permit: string[];
+                profile: components["schemas"]["Profile"];
+                /** @description Where it stands, in the operator's own words. */
+                region?: string | null;
+                standing: components["schemas"]["Standing"];
                 state: components["schemas"]["State"];
-                tags: string[];
+                tags: components["schemas"]["Tags"];
                 /**
                  * Format: int64
                  * @description Pending updates.
@@ -1674,6 +2415,67 @@ export interface components {
                 uptime_s?: number | null;
                 verdict: components["schemas"]["Verdict"];
                 worst?: null | components["schemas"]["Finding"];
+            }[];
+            /** @description Where the next page begins; absent on the last one. */
+            next_cursor?: string | null;
+            /** @description Why the list is empty, if it is. */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are in all, with the same filter.
+             */
+            total: number;
+        };
+        /** @description A part of a list. */
+        Page_JoinTokenView: {
+            /** @description The rows. */
+            items: {
+                can: {
+                    [key: string]: components["schemas"]["Can"];
+                };
+                /** Format: date-time */
+                created_at: string;
+                created_by: string;
+                /** Format: date-time */
+                expires_at: string;
+                id: string;
+                /** @description The hosts that joined with it, newest first, at most 100. */
+                joined: string[];
+                profile: components["schemas"]["Profile"];
+                region?: string | null;
+                /** @description SHA-256 of this server's root certificate, which the token carries. */
+                root_fingerprint: string;
+                tags: components["schemas"]["Tags"];
+                /**
+                 * Format: int32
+                 * @description How many more hosts may join with it.
+                 */
+                uses_left: number;
+            }[];
+            /** @description Where the next page begins; absent on the last one. */
+            next_cursor?: string | null;
+            /** @description Why the list is empty, if it is. */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are in all, with the same filter.
+             */
+            total: number;
+        };
+        /** @description A part of a list. */
+        Page_KindView: {
+            /** @description The rows. */
+            items: {
+                /** @description What it is for, in a sentence. */
+                description: string;
+                /** @description The guard that it belongs to; `frame` for the frame's own. */
+                guard: string;
+                /** @description As it stands in documents. */
+                kind: string;
+                /** @description The word for several, lower case. */
+                plural: string;
+                /** @description The JSON Schema of a whole document. */
+                schema: unknown;
             }[];
             /** @description Where the next page begins; absent on the last one. */
             next_cursor?: string | null;
@@ -1768,6 +2570,10 @@ export interface components {
                 can: {
                     [key: string]: components["schemas"]["Can"];
                 };
+                /** @description How far each host is; in a list, left empty for plans over many hosts that are not on probation. */
+                hosts_state: components["schemas"]["PlanHostView"][];
+                /** @description How many hosts stand where. */
+                progress: components["schemas"]["PlanProgress"];
                 proof?: null | components["schemas"]["Proof"];
             })[];
             /** @description Where the next page begins; absent on the last one. */
@@ -1788,6 +2594,41 @@ export interface components {
                 hosts_affected: number;
                 hosts_total: number;
             })[];
+            /** @description Where the next page begins; absent on the last one. */
+            next_cursor?: string | null;
+            /** @description Why the list is empty, if it is. */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are in all, with the same filter.
+             */
+            total: number;
+        };
+        /** @description A part of a list. */
+        Page_ResourceView: {
+            /** @description The rows. */
+            items: {
+                /** @description Its kind. */
+                kind: string;
+                /** @description Its name. */
+                name: string;
+                /** @description How. */
+                source: components["schemas"]["Source"];
+                /** @description What it shall be. */
+                spec: unknown;
+                /**
+                 * Format: date-time
+                 * @description When that was written.
+                 */
+                updated_at: string;
+                /** @description Who wrote it; `elsewhere` when that is not known. */
+                updated_by: string;
+                /**
+                 * Format: int64
+                 * @description Its newest version, from 1.
+                 */
+                version: number;
+            }[];
             /** @description Where the next page begins; absent on the last one. */
             next_cursor?: string | null;
             /** @description Why the list is empty, if it is. */
@@ -1822,6 +2663,40 @@ export interface components {
                 tables: components["schemas"]["Table"][];
                 /** @description Why it could not be read, if so. */
                 unreadable?: string | null;
+            }[];
+            /** @description Where the next page begins; absent on the last one. */
+            next_cursor?: string | null;
+            /** @description Why the list is empty, if it is. */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are in all, with the same filter.
+             */
+            total: number;
+        };
+        /** @description A part of a list. */
+        Page_SessionRowView: {
+            /** @description The rows. */
+            items: {
+                /** Format: date-time */
+                created_at: string;
+                /** @description Whether it is the one of this request. */
+                current: boolean;
+                /**
+                 * Format: date-time
+                 * @description When it ends at the latest; two hours without use end it before.
+                 */
+                expires_at: string;
+                /** @description The address of the sign-in. */
+                from: string;
+                /** @description Names it; no secret. */
+                id: string;
+                /**
+                 * Format: date-time
+                 * @description When it was last used, to the minute.
+                 */
+                used_at: string;
+                user: string;
             }[];
             /** @description Where the next page begins; absent on the last one. */
             next_cursor?: string | null;
@@ -1893,6 +2768,90 @@ export interface components {
              */
             total: number;
         };
+        /** @description A part of a list. */
+        Page_UserView: {
+            /** @description The rows. */
+            items: {
+                can: {
+                    [key: string]: components["schemas"]["Can"];
+                };
+                /** Format: date-time */
+                created_at: string;
+                disabled: boolean;
+                /** Format: date-time */
+                last_sign_in_at?: string | null;
+                /**
+                 * Format: date-time
+                 * @description Until when sign-in is locked from at least one address.
+                 */
+                locked_until?: string | null;
+                name: string;
+                /**
+                 * Format: date-time
+                 * @description When the password has to be changed; absent until one is set.
+                 */
+                password_due_at?: string | null;
+                role: components["schemas"]["Role"];
+                /** @description How many sessions are open. */
+                sessions: number;
+                /** @description Whether a second factor is in force. */
+                totp: boolean;
+            }[];
+            /** @description Where the next page begins; absent on the last one. */
+            next_cursor?: string | null;
+            /** @description Why the list is empty, if it is. */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are in all, with the same filter.
+             */
+            total: number;
+        };
+        /** @description A part of a list. */
+        Page_VersionView: {
+            /** @description The rows. */
+            items: {
+                /** @description What differs from the version before, at most 100; empty for the oldest one that is kept. */
+                changes: components["schemas"]["Difference"][];
+                /** @description The plan that wrote it. */
+                plan?: string | null;
+                /** @description How. */
+                source: components["schemas"]["Source"];
+                /** @description What the resource was to be; null when this version removed it. */
+                spec?: unknown;
+                /**
+                 * Format: date-time
+                 * @description When it was written.
+                 */
+                updated_at: string;
+                /** @description Who wrote it; `elsewhere` when that is not known. */
+                updated_by: string;
+                /**
+                 * Format: int64
+                 * @description Its number, from 1.
+                 */
+                version: number;
+            }[];
+            /** @description Where the next page begins; absent on the last one. */
+            next_cursor?: string | null;
+            /** @description Why the list is empty, if it is. */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are in all, with the same filter.
+             */
+            total: number;
+        };
+        /** @description A new password. */
+        PasswordParams: {
+            new: string;
+            old: string;
+        };
+        /**
+         * @description A way to a host that was tried after a change.
+         * @enum {string}
+         */
+        PathTried: "connection" | "ssh";
         /** @description An update that waits. */
         Pending: {
             /**
@@ -1993,15 +2952,66 @@ export interface components {
             title: string;
         };
         /**
+         * @description How far one host is with a plan.
+         * @enum {string}
+         */
+        PlanHostState: "waiting" | "applied" | "failed" | "rolled_back";
+        /** @description How far one host is. */
+        PlanHostView: {
+            /**
+             * Format: date-time
+             * @description When it reported, by its own clock.
+             */
+            at?: string | null;
+            /** @description Why it is not as it should be. */
+            error?: string | null;
+            host: components["schemas"]["HostId"];
+            path?: null | components["schemas"]["PathTried"];
+            silent?: null | components["schemas"]["VerdictWord"];
+            state: components["schemas"]["PlanHostState"];
+        };
+        /** @description How many hosts of a plan stand where. */
+        PlanProgress: {
+            /**
+             * Format: int64
+             * @description Those where it is in force.
+             */
+            applied: number;
+            /**
+             * Format: int64
+             * @description Those where it has failed.
+             */
+            failed: number;
+            /**
+             * Format: int64
+             * @description All that it touches.
+             */
+            hosts: number;
+            /**
+             * Format: int64
+             * @description Those where it is undone.
+             */
+            rolled_back: number;
+            /**
+             * Format: int64
+             * @description Those that have not reported yet.
+             */
+            waiting: number;
+        };
+        /**
          * @description Where a plan stands.
          * @enum {string}
          */
-        PlanState: "preview" | "applying" | "applied" | "probation" | "kept" | "rolled_back" | "failed";
+        PlanState: "preview" | "applying" | "partial" | "applied" | "probation" | "kept" | "rolled_back" | "failed";
         /** @description A plan, and what can be done with it. */
         PlanView: components["schemas"]["Plan"] & {
             can: {
                 [key: string]: components["schemas"]["Can"];
             };
+            /** @description How far each host is; in a list, left empty for plans over many hosts that are not on probation. */
+            hosts_state: components["schemas"]["PlanHostView"][];
+            /** @description How many hosts stand where. */
+            progress: components["schemas"]["PlanProgress"];
             proof?: null | components["schemas"]["Proof"];
         };
         /**
@@ -2056,16 +3066,18 @@ export interface components {
              */
             total: number;
         };
+        /**
+         * @description What a host joins with.
+         * @enum {string}
+         */
+        Profile: "observe" | "protect";
         /** @description What shows that a change has cut nobody off. */
         Proof: {
-            /**
-             * @description Every agent has connected to the server after the change. Its report is the proof, since an
-             *     agent makes a new connection for each.
-             */
+            /** @description Every agent has connected to the server after the change: its report is the proof. */
             agent_reconnected: boolean;
             /**
-             * @description The connection of this request was made after the change. The host that is changed is the
-             *     one that the server runs on, so this is the path to it.
+             * @description The operator's path to every host was tried after the change: the server's own host by the
+             *     connection of this request, any other by a new connection to its sshd.
              */
             operator_path: boolean;
         };
@@ -2144,11 +3156,64 @@ export interface components {
             /** @description True when observing and planning again gave an empty plan. */
             verified: boolean;
         };
+        /** @description A resource as it stands. With `kind`, `name`, `version` and `spec` it is a document again. */
+        ResourceView: {
+            /** @description Its kind. */
+            kind: string;
+            /** @description Its name. */
+            name: string;
+            /** @description How. */
+            source: components["schemas"]["Source"];
+            /** @description What it shall be. */
+            spec: unknown;
+            /**
+             * Format: date-time
+             * @description When that was written.
+             */
+            updated_at: string;
+            /** @description Who wrote it; `elsewhere` when that is not known. */
+            updated_by: string;
+            /**
+             * Format: int64
+             * @description Its newest version, from 1.
+             */
+            version: number;
+        };
+        /** @description What happens to one resource. */
+        ResultView: {
+            /** @description What happens. */
+            action: components["schemas"]["Action"];
+            /** @description What differs, at most 100. */
+            changes: components["schemas"]["Difference"][];
+            /** @description Its kind. */
+            kind: string;
+            /** @description Its name. */
+            name: string;
+            overwrites?: null | components["schemas"]["Overwritten"];
+            /**
+             * Format: int64
+             * @description Its version afterwards.
+             */
+            version: number;
+        };
+        /** @description Why a host's certificate is withdrawn. */
+        RevokeParams: {
+            /** @description Goes into the audit log. */
+            reason: string;
+        };
         /**
          * @description What a caller may do; each role may do all of the ones before it.
          * @enum {string}
          */
         Role: "viewer" | "operator" | "admin";
+        /** @description The root. */
+        RootView: {
+            /** @description SHA-256: what agents pin. */
+            fingerprint: string;
+            key: components["schemas"]["KeyView"];
+            /** Format: date-time */
+            not_after: string;
+        };
         /** @description What the kernel of one host filters. */
         RulesetView: {
             /**
@@ -2226,6 +3291,16 @@ export interface components {
             /** @description Its unit; empty for an unknown metric. */
             unit: string;
         };
+        /** @description The server's own certificate. */
+        ServedView: {
+            /** @description SHA-256, until it is renewed. */
+            fingerprint: string;
+            names: string[];
+            /** Format: date-time */
+            not_after: string;
+            /** Format: date-time */
+            renew_at: string;
+        };
         /** @description The server, for somebody signed in. */
         ServerView: {
             fingerprint: string;
@@ -2250,10 +3325,34 @@ export interface components {
              */
             stale: components["schemas"]["StaleService"][];
         };
-        /** @description Name and password. */
+        /** @description Name and password, and the code of a second factor if the user has one. */
         SessionParams: {
+            /** @description Six digits, or a recovery code. Asked for by the code `totp_required` after a right password. */
+            code?: string | null;
             name: string;
             password: string;
+        };
+        /** @description A session, without its secret. */
+        SessionRowView: {
+            /** Format: date-time */
+            created_at: string;
+            /** @description Whether it is the one of this request. */
+            current: boolean;
+            /**
+             * Format: date-time
+             * @description When it ends at the latest; two hours without use end it before.
+             */
+            expires_at: string;
+            /** @description The address of the sign-in. */
+            from: string;
+            /** @description Names it; no secret. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When it was last used, to the minute.
+             */
+            used_at: string;
+            user: string;
         };
         /** @description Who is signed in. */
         SessionView: {
@@ -2261,12 +3360,22 @@ export interface components {
             csrf: string;
             /**
              * Format: date-time
-             * @description When the session ends; absent for a token.
+             * @description When the session ends at the latest; two hours without use end it before. Absent for a token.
              */
             expires_at?: string | null;
             name: string;
+            /**
+             * @description True when the password is too old: until it is changed, everything else is refused with
+             *     `password_due`.
+             */
+            password_due: boolean;
             role: components["schemas"]["Role"];
             server: components["schemas"]["ServerView"];
+        };
+        /** @description How many sessions were ended. */
+        SessionsEnded: {
+            /** Format: int64 */
+            ended: number;
         };
         /**
          * @description How much a finding matters, on the scale of Sigma, CVSS and OCSF. The mission's alarm word
@@ -2283,6 +3392,11 @@ export interface components {
             /** @description The server's name. */
             server_name: string;
         };
+        /**
+         * @description How a version came to be; decides whether a file may build on it.
+         * @enum {string}
+         */
+        Source: "file" | "edit" | "elsewhere";
         /** @description A configured source of packages. */
         SourceState: {
             /**
@@ -2330,6 +3444,11 @@ export interface components {
             name: string;
         };
         /**
+         * @description Whether a host belongs to the fleet.
+         * @enum {string}
+         */
+        Standing: "active" | "retired" | "revoked";
+        /**
          * @description How a practice stands on a host, or on the worst host of a fleet.
          * @enum {string}
          */
@@ -2343,6 +3462,8 @@ export interface components {
             listen?: string | null;
             /** Format: date-time */
             now: string;
+            /** @description Whether the root key, which agents trust in the end, is on this server and can be used. */
+            root_key: components["schemas"]["KeyView"];
             /** Format: date-time */
             started_at: string;
             /**
@@ -2396,6 +3517,13 @@ export interface components {
              * @default
              */
             name: string;
+        };
+        /**
+         * @description The tags of a host: at most 32 of `key=value`; a key is 1 to 63 of `a-z 0-9 . _ / -`, a value at
+         *     most 128 characters without control characters.
+         */
+        Tags: {
+            [key: string]: string;
         };
         /**
          * @description Seconds of a row and for how long rows are kept.
@@ -2453,6 +3581,30 @@ export interface components {
             rss_bytes: number;
             /** @description The account it runs as; absent when it had ended before it could be asked. */
             user?: string | null;
+        };
+        /** @description The first code. */
+        TotpConfirmParams: {
+            code: string;
+        };
+        /** @description A second factor is in force. */
+        TotpConfirmed: {
+            /** @description Each signs in once without the authenticator; shown this once. */
+            recovery: string[];
+        };
+        /** @description Who takes a second factor away must have it. */
+        TotpEndParams: {
+            /** @description Six digits, or a recovery code. */
+            code: string;
+            password: string;
+        };
+        /** @description A second factor that waits for its first code. */
+        TotpStarted: {
+            /** @description The same as a picture: an SVG document. */
+            qr_svg: string;
+            /** @description To be typed into an authenticator (base32). */
+            secret: string;
+            /** @description The same as an address that authenticators read. */
+            uri: string;
         };
         /** @description Whether upgrades are installed by themselves. */
         Unattended: {
@@ -2542,8 +3694,56 @@ export interface components {
              */
             unread: string | null;
         };
+        /** @description What of a user shall change. */
+        UserChange: {
+            disabled?: boolean | null;
+            role?: null | components["schemas"]["Role"];
+        };
+        /** @description A new user. */
+        UserCreated: {
+            link?: null | components["schemas"]["LinkView"];
+            name: string;
+            role: components["schemas"]["Role"];
+        };
+        /** @description Who a new user shall be. */
+        UserParams: {
+            /** @description 1 to 64 of letters, digits, `.`, `_`, `-`, `@`. */
+            name: string;
+            /** @description Without it, the user sets one by a one-time link. */
+            password?: string | null;
+            role: components["schemas"]["Role"];
+        };
+        /** @description A user. */
+        UserView: {
+            can: {
+                [key: string]: components["schemas"]["Can"];
+            };
+            /** Format: date-time */
+            created_at: string;
+            disabled: boolean;
+            /** Format: date-time */
+            last_sign_in_at?: string | null;
+            /**
+             * Format: date-time
+             * @description Until when sign-in is locked from at least one address.
+             */
+            locked_until?: string | null;
+            name: string;
+            /**
+             * Format: date-time
+             * @description When the password has to be changed; absent until one is set.
+             */
+            password_due_at?: string | null;
+            role: components["schemas"]["Role"];
+            /** @description How many sessions are open. */
+            sessions: number;
+            /** @description Whether a second factor is in force. */
+            totp: boolean;
+        };
         /** @description How a host was last heard of, and since when that is so. */
         Verdict: {
+            /** @description In a sentence. */
+            reason?: string | null;
             /** Format: date-time */
             since: string;
             word: components["schemas"]["VerdictWord"];
@@ -2552,13 +3752,39 @@ export interface components {
          * @description How a host was last heard of.
          * @enum {string}
          */
-        VerdictWord: "online" | "silent" | "never";
-        /** @description The first user of a server. */
+        VerdictWord: "online" | "ended" | "killed" | "unreachable" | "clock_wrong" | "never" | "agentless" | "revoked";
+        /** @description One version of a resource. */
+        VersionView: {
+            /** @description What differs from the version before, at most 100; empty for the oldest one that is kept. */
+            changes: components["schemas"]["Difference"][];
+            /** @description The plan that wrote it. */
+            plan?: string | null;
+            /** @description How. */
+            source: components["schemas"]["Source"];
+            /** @description What the resource was to be; null when this version removed it. */
+            spec?: unknown;
+            /**
+             * Format: date-time
+             * @description When it was written.
+             */
+            updated_at: string;
+            /** @description Who wrote it; `elsewhere` when that is not known. */
+            updated_by: string;
+            /**
+             * Format: int64
+             * @description Its number, from 1.
+             */
+            version: number;
+        };
+        /** @description A one-time link is used. */
         WelcomeParams: {
-            name: string;
+            /** @description Needed for the first admin; a link for a user has its name already. */
+            name?: string | null;
             password: string;
             /** @description What stands behind `#` in the one-time link. */
             token: string;
+            /** @description For a user with a second factor: six digits, or a recovery code. */
+            totp_code?: string | null;
         };
     };
     responses: never;
@@ -2569,6 +3795,244 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountView"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    password_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordParams"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    totp_begin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TotpStarted"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    totp_end: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TotpEndParams"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    totp_confirm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TotpConfirmParams"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TotpConfirmed"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    apply: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApplyParams"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Applied"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictBody"];
+                };
+            };
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     audit_list: {
         parameters: {
             query?: {
@@ -2578,6 +4042,8 @@ export interface operations {
                 host?: string;
                 /** @description Of this kind and those below it: `firewall`, `firewall.ban`, `firewall.ban.add`. */
                 kind?: string;
+                /** @description Of this actor, whole: a user, `token NAME`, `local-root`, `server`. */
+                actor?: string;
                 /** @description Of these severities, separated by commas. */
                 severity?: string;
                 /** @description Not before this moment (RFC 3339). */
@@ -3119,14 +4585,22 @@ export interface operations {
     list: {
         parameters: {
             query?: {
+                /** @description In one region. */
+                region?: string;
+                /** @description With this tag, `key=value`; may be given several times, and then all must be there. */
+                tag?: string[];
+                /** @description `active`, `retired`, `revoked` or `all`; without it, all that were not retired. */
+                standing?: string;
+                /** @description Last heard of so. */
+                verdict?: components["schemas"]["VerdictWord"];
+                /** @description Words that must all occur in name, system, region, tags or addresses. */
+                q?: string;
+                /** @description `name`, `state`, `verdict`, `findings` or `seen`, with `-` before it for descending. */
+                sort?: string;
                 /** @description At most this many, 1 to 1,000; 100 if absent. */
                 limit?: number;
                 /** @description From the `next_cursor` of the page before. */
                 cursor?: string;
-                /** @description Words that must all occur, without regard to case. */
-                q?: string;
-                /** @description A column, with `-` before it for descending. */
-                sort?: string;
             };
             header?: never;
             path?: never;
@@ -3164,6 +4638,141 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                host: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HostParams"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HostView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    retire: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                host: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HostView"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    revoke: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                host: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RevokeParams"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HostView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3267,6 +4876,147 @@ export interface operations {
             };
         };
     };
+    join: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JoinParams"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Joined"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list: {
+        parameters: {
+            query?: {
+                /** @description At most this many, 1 to 1,000; 100 if absent. */
+                limit?: number;
+                /** @description From the `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Words that must all occur, without regard to case. */
+                q?: string;
+                /** @description A column, with `-` before it for descending. */
+                sort?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_JoinTokenView"];
+                };
+            };
+        };
+    };
+    create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JoinTokenParams"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JoinTokenCreated"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     event_list: {
         parameters: {
             query?: {
@@ -3276,6 +5026,8 @@ export interface operations {
                 host?: string;
                 /** @description Of this kind and those below it: `firewall`, `firewall.ban`, `firewall.ban.add`. */
                 kind?: string;
+                /** @description Of this actor, whole: a user, `token NAME`, `local-root`, `server`. */
+                actor?: string;
                 /** @description Of these severities, separated by commas. */
                 severity?: string;
                 /** @description Not before this moment (RFC 3339). */
@@ -3328,6 +5080,8 @@ export interface operations {
                 host?: string;
                 /** @description Of this kind and those below it: `firewall`, `firewall.ban`, `firewall.ban.add`. */
                 kind?: string;
+                /** @description Of this actor, whole: a user, `token NAME`, `local-root`, `server`. */
+                actor?: string;
                 /** @description Of these severities, separated by commas. */
                 severity?: string;
                 /** @description Not before this moment (RFC 3339). */
@@ -3367,6 +5121,25 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    kind_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_KindView"];
                 };
             };
         };
@@ -3528,6 +5301,14 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3777,6 +5558,262 @@ export interface operations {
             };
         };
     };
+    list: {
+        parameters: {
+            query?: {
+                /** @description At most this many, 1 to 1,000; 100 if absent. */
+                limit?: number;
+                /** @description From the `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Words that must all occur, without regard to case. */
+                q?: string;
+                /** @description A column, with `-` before it for descending. */
+                sort?: string;
+            };
+            header?: never;
+            path: {
+                kind: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ResourceView"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: string;
+                /** @description `/` as `%2F` */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResourceView"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    delete: {
+        parameters: {
+            query?: {
+                /** @description Only if this version stands. */
+                version?: number;
+                /** @description Answer with the plan and change nothing. */
+                dry_run?: boolean;
+            };
+            header?: never;
+            path: {
+                kind: string;
+                /** @description `/` as `%2F` */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Applied"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictBody"];
+                };
+            };
+        };
+    };
+    versions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: string;
+                /** @description `/` as `%2F` */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_VersionView"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuthorityView"];
+                };
+            };
+        };
+    };
+    rotate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuthorityView"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    epoch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EpochView"];
+                };
+            };
+        };
+    };
+    epoch_raise: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EpochParams"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EpochView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     show: {
         parameters: {
             query?: never;
@@ -3857,6 +5894,95 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    list: {
+        parameters: {
+            query?: {
+                /** @description Of this user; the caller's own if absent. Others' needs role admin. */
+                user?: string;
+                /** @description Of all users; needs role admin. */
+                all?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SessionRowView"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    delete_all: {
+        parameters: {
+            query?: {
+                /** @description Of this user, all; the caller's own but the present one if absent. Others' needs role admin. */
+                user?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionsEnded"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
             };
         };
     };
@@ -4121,7 +6247,186 @@ export interface operations {
             };
         };
     };
-    welcome: {
+    list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_UserView"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserParams"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserCreated"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserView"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LinkView"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    totp_reset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    use_link: {
         parameters: {
             query?: never;
             header?: never;
@@ -4140,6 +6445,14 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SessionView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
                 };
             };
             401: {

@@ -200,6 +200,7 @@ impl Identity {
     }
 
     /// What it is made of.
+    #[cfg(test)]
     pub fn parts(&self) -> &Parts {
         &self.parts
     }

@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 fn identity(authority: &Authority, name: &str) -> Identity {
     let host: HostId = name.parse().unwrap();
     let (key_pem, csr) = new_request(&host).unwrap();
-    let chain_pem = authority.sign_host_at(&csr, &host, start()).unwrap().chain_pem;
+    let chain_pem = authority.sign_host(&csr, &host, start()).unwrap().chain_pem;
     let server = ServerAddress { host: "203.0.113.7".to_owned(), port: 8443, root: authority.root_fingerprint() };
     Identity::new(server, Parts { key_pem, chain_pem, root_pem: authority.root_pem() }).unwrap()
 }

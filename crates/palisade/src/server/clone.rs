@@ -167,7 +167,7 @@ pub async fn new_identity(server: &Server, tx: &mut Write, peer: &Peer, csr: &st
     let place = join_name::place(&peer.host, None, &hosts).map_err(|e| ApiError::conflict(e.to_string()))?;
     let (Place::New(name) | Place::Taken(name)) = place;
     let original = hosts.into_iter().find(|row| row.id == peer.host).ok_or_else(none)?;
-    let signed = server.authority.sign_host_at(csr, &name, now)?;
+    let signed = server.authority.sign_host(csr, &name, now)?;
     let row = HostRow {
         region: original.region,
         tags: original.tags,

@@ -141,7 +141,7 @@ async fn admit(server: &Server, params: &JoinParams, from: IpAddr, now: Timestam
             (row.clone(), Some(row))
         }
     };
-    let signed = server.authority.sign_host_at(&params.csr, &host.id, now)?;
+    let signed = server.authority.sign_host(&params.csr, &host.id, now)?;
     let host = with_what_it_joined(host, &row, params, &signed);
     store_host(server, &mut tx, &host, &signed, before.as_ref(), now).await?;
     store::join_put(&mut tx, &row.id, host.id.as_str(), now).await?;

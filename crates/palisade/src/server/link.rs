@@ -111,7 +111,7 @@ async fn hello(State(server): State<Server>, agent: Agent, request: Request) -> 
     if let Some(Extension(peer)) = &agent {
         server.presence.begun(&hello.host, peer.connection, hello.run.clone(), now);
     }
-    if let Some(guard) = ahead {
+    if let Some(guard) = ahead.filter(|_| server.presence.ahead(&hello.host)) {
         let message = format!(
             "{} holds a newer {guard} spec than this server ever gave: the server was restored from an old copy",
             hello.host

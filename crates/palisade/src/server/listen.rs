@@ -42,6 +42,8 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 /// An agent's connection is asked for a sign of life this often, and given up when none comes.
 const PING_EVERY: Duration = Duration::from_secs(15);
 const PING_TIMEOUT: Duration = Duration::from_secs(15);
+/// A connection that is cut has this long to send its last answer.
+const CUT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Requests of one agent at a time: its stream of orders, a report, and something small.
 const AGENT_STREAMS_MAX: u32 = 8;
 /// Bytes of one agent's answers that wait to be sent.
@@ -145,7 +147,7 @@ async fn agent(port: &Port, tls: TlsStream<TcpStream>, agent: AgentPeer, from: S
     if let Err(error) = admitted.await {
         return tracing::warn!(host.id = %agent.host, %from, why = error.message(), "an agent is not let in");
     }
-    let peer = Peer::new(agent.host.clone(), agent.serial.clone(), server.presence.connection());
+    let peer = Peer::new(agent.host.clone(), server.presence.connection());
     let mut cuts = server.context.cuts();
     let (router, shown) = (port.link.clone(), peer.clone());
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
@@ -166,10 +168,18 @@ async fn agent(port: &Port, tls: TlsStream<TcpStream>, agent: AgentPeer, from: S
         // one that lagged behind cannot tell whether it was meant: it ends, and the agent comes again
         while cuts.recv().await.is_ok_and(|host| host != peer.host) {}
     };
-    let result = tokio::select! {
-        result = connection.as_mut() => result,
-        () = peer.is_cut() => Ok(()),
-        () = cut => Ok(()),
+    let ended = tokio::select! {
+        result = connection.as_mut() => Some(result),
+        () = peer.is_cut() => None,
+        () = cut => None,
+    };
+    let result = match ended {
+        Some(result) => result,
+        None => {
+            // what was answered still goes out; more is not read
+            connection.as_mut().graceful_shutdown();
+            tokio::time::timeout(CUT_TIMEOUT, connection).await.unwrap_or(Ok(()))
+        }
     };
     let end = if result.as_ref().is_err_and(went_dead) { End::Lost } else { End::Closed };
     tracing::debug!(host.id = %peer.host, ?end, result = ?result.err(), "an agent's connection ended");

@@ -16,8 +16,6 @@ use tokio::sync::Notify;
 pub struct Peer {
     /// The subject of its certificate.
     pub host: HostId,
-    /// The certificate's serial number, lower-case hexadecimal.
-    pub serial: String,
     /// The number of this connection.
     pub connection: u64,
     end: Arc<Notify>,
@@ -25,8 +23,8 @@ pub struct Peer {
 
 impl Peer {
     /// The agent of a new connection.
-    pub fn new(host: HostId, serial: String, connection: u64) -> Peer {
-        Peer { host, serial, connection, end: Arc::default() }
+    pub fn new(host: HostId, connection: u64) -> Peer {
+        Peer { host, connection, end: Arc::default() }
     }
 
     /// Ends the connection after what is under way.

@@ -42,6 +42,8 @@ pub struct Known {
     ended: Option<(End, Timestamp)>,
     /// How far the host's clock is ahead, in seconds.
     skew_s: i64,
+    /// It was told of that it holds newer specs than this server.
+    ahead: bool,
 }
 
 /// All that is heard of hosts.
@@ -81,6 +83,11 @@ impl Presence {
     /// The host's clock said `theirs` at `now`.
     pub fn clock(&self, host: &HostId, theirs: Timestamp, now: Timestamp) {
         self.with(host, |known| known.skew_s = theirs.duration_since(now).as_secs());
+    }
+
+    /// The host holds newer specs than this server ever gave; true the first time.
+    pub fn ahead(&self, host: &HostId) -> bool {
+        self.with(host, |known| !std::mem::replace(&mut known.ahead, true))
     }
 
     /// The agent says goodbye; the end of its connections changes nothing then.

@@ -54,7 +54,7 @@ async fn renew(
             return Err(error);
         }
     };
-    let signed = server.authority.sign_host_at(&params.csr, &peer.host, now)?;
+    let signed = server.authority.sign_host(&params.csr, &peer.host, now)?;
     replace(&mut tx, host, &peer, &signed, now).await?;
     let said = format!("{} has a new certificate until {}", peer.host, signed.not_after);
     server.context.record(&mut tx, &event(&peer.host, Outcome::Success, said, now)).await?;

@@ -54,7 +54,7 @@ impl Fleet {
     /// A host that has joined, with its certificate.
     async fn join(&self, name: &str) -> AgentPeer {
         let id: HostId = name.parse().unwrap();
-        let signed = self.server.authority.sign_host_at(&new_request(&id).unwrap().1, &id, start()).unwrap();
+        let signed = self.server.authority.sign_host(&new_request(&id).unwrap().1, &id, start()).unwrap();
         let mut tx = self.server.begin().await.unwrap();
         certificates::certificate_insert(&mut tx, &id, &signed, start()).await.unwrap();
         let mut row = HostRow::new(id.clone(), start());

@@ -142,6 +142,25 @@ fn a_flood_of_one_host_is_held_back_and_the_others_go_on() {
     assert_eq!(fleet.host("web-1")["verdict"]["word"], "online");
 }
 
+#[test]
+fn a_host_whose_clock_is_a_year_off_is_named_so_until_it_is_right_again() {
+    let Some((fleet, member)) = scene() else { return };
+    let raw = Raw::connect(&member, Some(Shown::of(&member.identity())), ALPN).unwrap();
+    for (year, word) in [("2020", "clock_wrong"), ("2099", "clock_wrong")] {
+        let clock = json!({ "host": "web-9", "now": format!("{year}-01-01T00:00:00Z") });
+        assert_eq!(raw.post("/link/v1/clock", &clock).status, 200);
+        fleet.wait_for("web-9", word);
+    }
+    let mut right = hello("web-9");
+    right["now"] = json!(jiff::Timestamp::now());
+    assert_eq!(raw.post("/link/v1/hello", &right).status, 200);
+    fleet.wait_for("web-9", "online");
+    let events = fleet.events("web-9");
+    let told: Vec<_> =
+        events.iter().filter(|kind| kind.contains("host.silent") || kind.contains("host.back")).collect();
+    assert_eq!(told, ["frame.host.silent", "frame.host.back"]);
+}
+
 /// A man in the middle who holds a certificate that is valid, but not of the pinned root.
 #[test]
 fn an_agent_tells_nothing_to_a_server_with_a_valid_foreign_certificate() {
@@ -200,10 +219,9 @@ fn after_a_restore_hosts_refuse_old_specs_until_an_admin_begins_a_new_epoch() {
     fleet.wait_for("web-9", "online");
     until("it is told of", || fleet.events("web-9").iter().any(|kind| kind == "frame.server.older"));
     fleet.server().ok(&["firewall", "ban", "add", "198.51.100.4", "--for", "1h", "--host", "web-9"]);
-    until("it has had its chance", || {
-        fleet.server().ok(&["host", "look", "web-9"]);
-        fleet.server().json(&["order", "list"])["items"][0]["job"]["state"] == "done"
-    });
+    // orders travel behind specs: when one is done, the spec has had its chance
+    fleet.server().ok(&["host", "look", "web-9"]);
+    until("an order is done", || fleet.server().json(&["order", "list"])["items"][0]["job"]["state"] == "done");
     let held = rules(&member);
     assert!(held.contains("198.51.100.3") && !held.contains("198.51.100.4"), "{held}");
     fleet.server().ok(&["server", "epoch", "raise"]);

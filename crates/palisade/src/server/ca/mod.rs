@@ -117,12 +117,7 @@ impl Authority {
     }
 
     /// Signs the key of a host's request; the name is `host`, whatever the request says.
-    pub fn sign_host(&self, csr_pem: &str, host: &HostId) -> Result<SignedHost, CaError> {
-        self.sign_host_at(csr_pem, host, Timestamp::now())
-    }
-
-    /// As [`Authority::sign_host`], at a time.
-    pub fn sign_host_at(&self, csr_pem: &str, host: &HostId, now: Timestamp) -> Result<SignedHost, CaError> {
+    pub fn sign_host(&self, csr_pem: &str, host: &HostId, now: Timestamp) -> Result<SignedHost, CaError> {
         let held = self.read();
         match &held.issuer {
             Some(issuer) => issuer.sign_host(csr_pem, host, now),

@@ -112,9 +112,4 @@ impl KeyView {
         let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
         KeyView { state, reason: Some(format!("{error}{hint}")) }
     }
-
-    /// Whether it can be used.
-    pub fn state(&self) -> KeyState {
-        self.state
-    }
 }

@@ -56,7 +56,7 @@ pub fn host() -> HostId {
 /// A host that has joined.
 fn joined(authority: &Authority, now: Timestamp) -> Identity {
     let (key_pem, csr) = new_request(&host()).unwrap();
-    let signed = authority.sign_host_at(&csr, &host(), now).unwrap();
+    let signed = authority.sign_host(&csr, &host(), now).unwrap();
     let root = authority.root_fingerprint();
     let server = ServerAddress { host: "203.0.113.7".to_owned(), port: 8443, root };
     Identity::new(server, Parts { key_pem, chain_pem: signed.chain_pem, root_pem: authority.root_pem() }).unwrap()
@@ -206,7 +206,7 @@ fn no_client_without_a_certificate_reaches_the_agents_door() {
 fn a_host_cannot_pass_for_the_server_nor_the_server_for_a_host() {
     let (_dir, config, authority) = authority();
     let (key_pem, csr) = new_request(&host()).unwrap();
-    let signed = authority.sign_host_at(&csr, &"palisade-server".parse().unwrap(), start()).unwrap();
+    let signed = authority.sign_host(&csr, &"palisade-server".parse().unwrap(), start()).unwrap();
     let identity = joined(&authority, start());
     let host_as_server = impostor(&format!("{key_pem}{}", signed.chain_pem));
     let said = refusal(handshake(pinned(&identity, Clock::Counts), &host_as_server, start()));

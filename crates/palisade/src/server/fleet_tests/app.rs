@@ -91,7 +91,7 @@ impl App {
     }
 
     fn sign(&self, host: &HostId) -> SignedHost {
-        self.server.authority.sign_host_at(&new_request(host).unwrap().1, host, self.now()).unwrap()
+        self.server.authority.sign_host(&new_request(host).unwrap().1, host, self.now()).unwrap()
     }
 
     /// Changes how a host was last heard of.
@@ -109,7 +109,8 @@ impl App {
 
     /// A message of an agent on the connection of `peer`.
     pub async fn link(&self, peer: &Peer, path: &str, body: Value) -> (StatusCode, Value) {
-        let own = AgentPeer { host: peer.host.clone(), serial: peer.serial.clone() };
+        let row = store::host(&mut *self.begin().await, &peer.host).await.unwrap().unwrap();
+        let own = AgentPeer { host: row.id, serial: row.serial.unwrap() };
         let request = Request::builder()
             .method("POST")
             .uri(path)

@@ -23,7 +23,7 @@ fn hello(name: &str, machine: &str, run: &str) -> Value {
 
 /// A new connection with the certificate of `row`.
 fn peer(app: &App, row: &HostRow) -> Peer {
-    Peer::new(row.id.clone(), row.serial.clone().unwrap(), app.server.presence.connection())
+    Peer::new(row.id.clone(), app.server.presence.connection())
 }
 
 async fn stored(app: &App, name: &str) -> HostRow {

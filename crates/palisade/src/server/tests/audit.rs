@@ -45,6 +45,7 @@ async fn every_change_of_the_api_leaves_an_entry_in_the_audit_log() {
     accounts(&mut walk, &mut admin).await;
     frame(&mut walk, &mut admin).await;
     firewall(&mut walk, &mut admin).await;
+    fleet(&mut walk, &mut admin).await;
     let document = serde_json::to_value(api::openapi()).unwrap();
     let mut missing = BTreeSet::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
@@ -97,6 +98,27 @@ async fn frame(walk: &mut Walk, admin: &mut Browser) {
     let order = walk.change(admin, "POST", "/api/v1/orders", &[], look).await;
     let id = order["id"].as_str().unwrap().to_owned();
     walk.change(admin, "POST", "/api/v1/orders/{id}/cancel", &[&id], json!({})).await;
+}
+
+async fn fleet(walk: &mut Walk, admin: &mut Browser) {
+    let made = walk.change(admin, "POST", "/api/v1/join-tokens", &[], json!({ "uses": 2 })).await;
+    let token = made["token"].clone();
+    for name in ["web-2", "web-3"] {
+        let (_, csr) = crate::agent::identity::new_request(&name.parse().unwrap()).unwrap();
+        let wanted = json!({ "token": token, "csr": csr, "name": name });
+        walk.change(&mut Browser::at("192.0.2.41"), "POST", "/api/v1/join", &[], wanted).await;
+    }
+    let id = made["id"].as_str().unwrap().to_owned();
+    walk.change(admin, "DELETE", "/api/v1/join-tokens/{id}", &[&id], json!({})).await;
+    walk.change(admin, "PATCH", "/api/v1/hosts/{host}", &["web-1"], json!({ "region": "north" })).await;
+    walk.change(admin, "POST", "/api/v1/hosts/{host}/revoke", &["web-3"], json!({ "reason": "stolen" })).await;
+    walk.change(admin, "POST", "/api/v1/hosts/{host}/retire", &["web-2"], json!({})).await;
+    let spec = json!({ "kind": "agentless", "address": "203.0.113.5" });
+    let resource = json!({ "kind": "Host", "name": "switch-1", "spec": spec });
+    walk.change(admin, "POST", "/api/v1/apply", &[], json!({ "resources": [resource], "dry_run": false })).await;
+    walk.change(admin, "DELETE", "/api/v1/resources/{kind}/{name}", &["Host", "switch-1"], json!({})).await;
+    walk.change(admin, "POST", "/api/v1/server/ca/rotate", &[], json!({})).await;
+    walk.change(admin, "POST", "/api/v1/server/epoch", &[], json!({})).await;
 }
 
 async fn firewall(walk: &mut Walk, admin: &mut Browser) {

@@ -33,7 +33,7 @@ fn without_the_root_key_the_issuer_lives_to_its_end_and_renews_when_the_key_is_b
     let again = Authority::open_at(&config, days(85)).unwrap();
     assert_eq!(again.fingerprint(), authority.fingerprint());
     let csr = new_request(&host()).unwrap().1;
-    assert!(matches!(again.sign_host_at(&csr, &host(), days(91)), Err(CaError::IssuerEnded)));
+    assert!(matches!(again.sign_host(&csr, &host(), days(91)), Err(CaError::IssuerEnded)));
     let (_other_dir, _, other) = self::authority();
     let foreign = other.0.root.key().unwrap().serialize_pem();
     assert!(matches!(again.0.root.import(&foreign), Err(CaError::OtherRoot)));
@@ -51,13 +51,13 @@ fn a_missing_or_wrong_key_file_leaves_the_server_running_and_is_said() {
         let _ = wrong.map(|text| std::fs::write(&config.key_file, text).unwrap());
         let without = Authority::open_at(&config, days(1)).unwrap();
         assert_eq!(without.fingerprint(), authority.fingerprint(), "it shows the certificate that it has");
-        let error = without.sign_host_at(&csr, &host(), days(1)).unwrap_err();
+        let error = without.sign_host(&csr, &host(), days(1)).unwrap_err();
         assert!(error.hint().unwrap().contains("--key-file"), "{error}");
         assert_eq!(config.key_file.exists(), wrong.is_some(), "no new key hides that the right one is missing");
         let _ = std::fs::remove_file(&config.key_file);
         std::fs::copy(&aside, &config.key_file).unwrap();
         without.renew(days(1)).unwrap();
-        without.sign_host_at(&csr, &host(), days(1)).unwrap();
+        without.sign_host(&csr, &host(), days(1)).unwrap();
         std::fs::remove_file(&config.key_file).unwrap();
     }
 }

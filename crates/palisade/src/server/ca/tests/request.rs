@@ -16,7 +16,7 @@ fn a_request_that_asks_for_more_gets_a_plain_host_certificate() {
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     let csr = params.serialize_request(&key).unwrap().pem().unwrap();
-    let signed = authority.sign_host_at(&csr, &host(), start()).unwrap();
+    let signed = authority.sign_host(&csr, &host(), start()).unwrap();
     let chain = http::pem_certificates(&signed.chain_pem).unwrap();
     let (_, read) = x509_parser::parse_x509_certificate(&chain[0]).unwrap();
     assert_eq!(read.subject().to_string(), "CN=web-1");
@@ -31,7 +31,7 @@ fn a_request_that_asks_for_more_gets_a_plain_host_certificate() {
 #[test]
 fn a_request_without_its_keys_signature_or_with_another_kind_of_key_is_refused() {
     let (_dir, _, authority) = authority();
-    let refused = |csr: &str| authority.sign_host_at(csr, &host(), start()).unwrap_err();
+    let refused = |csr: &str| authority.sign_host(csr, &host(), start()).unwrap_err();
     let (_, csr) = new_request(&host()).unwrap();
     let mut der = rustls::pki_types::CertificateSigningRequestDer::from_pem_slice(csr.as_bytes()).unwrap().to_vec();
     let name = der.windows(5).position(|w| w == b"web-1").unwrap();
@@ -39,7 +39,7 @@ fn a_request_without_its_keys_signature_or_with_another_kind_of_key_is_refused()
     assert!(matches!(refused(&pem(&der)), CaError::RequestSignature));
     for at in 0..der.len() {
         der[at] ^= 1;
-        authority.sign_host_at(&pem(&der), &host(), start()).unwrap_err();
+        authority.sign_host(&pem(&der), &host(), start()).unwrap_err();
         der[at] ^= 1;
     }
     assert!(matches!(refused(RSA_REQUEST), CaError::RequestKey));
