@@ -8,6 +8,7 @@ mod cloud_init;
 mod faults;
 mod fleet;
 mod hostile;
+mod hosts;
 mod https;
 mod install;
 mod join;
