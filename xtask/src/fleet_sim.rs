@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::process::ExitCode;
 
-/// Open files that simulator and server get; each connection is one in both.
+/// Open files that simulator and server get, where we may give so many; each connection is one in both.
 const FILES_MAX: u64 = 65_536;
 
 /// What `cargo xtask fleet-sim` understands; it is handed on to the simulator, which has the limits
@@ -33,11 +33,11 @@ pub fn run(args: &FleetSimArgs) -> Result<ExitCode> {
     Ok(if run::tee(sim)?.status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The simulator and the server that it starts inherit the limit.
+/// The simulator and the server that it starts inherit the limit. It says itself if that is not enough.
 fn more_files() -> Result<()> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    if soft < FILES_MAX {
-        setrlimit(Resource::RLIMIT_NOFILE, FILES_MAX, hard.max(FILES_MAX))?;
+    if soft < FILES_MAX && setrlimit(Resource::RLIMIT_NOFILE, FILES_MAX, hard.max(FILES_MAX)).is_err() {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
     }
     Ok(())
 }

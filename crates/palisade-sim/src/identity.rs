@@ -20,6 +20,9 @@ use std::sync::Arc;
 /// What a join token begins with; behind it stand 32 random bytes and the SHA-256 of the root.
 const TOKEN_PREFIX: &str = "plj_";
 
+/// How often a host comes again that is asked to join later.
+const TRIES_MAX: u32 = 5;
+
 /// Who a simulated host is.
 #[derive(Debug, Clone)]
 pub struct Identity {
@@ -77,11 +80,13 @@ impl Joiner {
         params.distinguished_name.push(DnType::CommonName, name.as_str());
         let csr = params.serialize_request(&key).and_then(|csr| csr.pem()).context("asking for a certificate")?;
         let message = json!({ "token": self.token, "csr": csr, "name": name });
-        let joined: Joined = match self.line.post("/api/v1/join", &message).await? {
-            Reply::Done(joined) => joined,
-            Reply::Later(wait) => bail!("the server asks {name} to join again in {} s", wait.as_secs()),
-        };
-        Identity::new(joined.host, &key, &joined.chain, Arc::clone(&self.root))
+        for _ in 0..TRIES_MAX {
+            match self.line.post::<_, Joined>("/api/v1/join", &message).await? {
+                Reply::Done(joined) => return Identity::new(joined.host, &key, &joined.chain, Arc::clone(&self.root)),
+                Reply::Later(wait) => tokio::time::sleep(wait).await,
+            }
+        }
+        bail!("the server asked {name} {TRIES_MAX} times to join later")
     }
 }
 

@@ -217,17 +217,19 @@ async fn orders(
     own(&server, &agent, &params.host).await?;
     let hello = server.hellos.lock().expect("no panic while held").remove(&params.host);
     let hello = hello.ok_or_else(|| ApiError::conflict("say hello first"))?;
-    let (sender, receiver) = mpsc::channel::<Down>(WAITING_MAX);
+    // of lines, not of messages: tokio makes room for 32 at once, which would be 5 kB of each connection
+    let (sender, receiver) = mpsc::channel::<Bytes>(WAITING_MAX);
     tokio::spawn(async move {
         let stream = Stream { server, host: params.host, by_root, sender };
         stream.run(hello).await;
     });
-    let lines = ReceiverStream::new(receiver).map(|down| {
-        let mut line = serde_json::to_vec(&down).unwrap_or_default();
-        line.push(b'\n');
-        Ok::<_, Infallible>(Bytes::from(line))
-    });
-    Ok(Body::from_stream(lines).into_response())
+    Ok(Body::from_stream(ReceiverStream::new(receiver).map(Ok::<_, Infallible>)).into_response())
+}
+
+fn line(down: &Down) -> Bytes {
+    let mut line = serde_json::to_vec(down).unwrap_or_default();
+    line.push(b'\n');
+    Bytes::from(line)
 }
 
 /// The stream of orders to one agent.
@@ -236,7 +238,7 @@ struct Stream {
     host: HostId,
     /// On the server's own machine this stream is the connection: its end is the host's end.
     by_root: bool,
-    sender: mpsc::Sender<Down>,
+    sender: mpsc::Sender<Bytes>,
 }
 
 impl Stream {
@@ -263,7 +265,7 @@ impl Stream {
             messages.push(Down::Heartbeat);
             for message in messages {
                 // full means that the agent does not read; closed that it is gone: it connects anew
-                if self.sender.try_send(message).is_err() {
+                if self.sender.try_send(line(&message)).is_err() {
                     return Ok(());
                 }
             }
