@@ -74,6 +74,15 @@ impl Serve for Server {
         })
     }
 
+    /// A host without a ban of its own has what the whole fleet has.
+    fn scope<'a>(
+        &'a self,
+        db: &'a mut SqliteConnection,
+        host: &'a HostId,
+    ) -> BoxFuture<'a, Result<Option<String>, GuardError>> {
+        Box::pin(async move { Ok((!store::ban_of_host(db, host).await?).then(|| "fleet".to_owned())) })
+    }
+
     fn keep<'a>(&'a self, db: &'a mut SqliteConnection, plan: &'a Plan) -> BoxFuture<'a, Result<(), GuardError>> {
         Box::pin(async move { store::ban_keep(db, &plan.id).await.map(|_| ()) })
     }

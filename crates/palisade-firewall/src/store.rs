@@ -128,6 +128,15 @@ fn broken(error: &dyn std::fmt::Display) -> GuardError {
     GuardError::Refused(format!("the firewall's tables hold a row that makes no sense: {error}"))
 }
 
+/// Whether there are bans of this host alone.
+pub async fn ban_of_host(db: &mut SqliteConnection, host: &HostId) -> Result<bool, GuardError> {
+    let row: Option<(i64,)> = sqlx::query_as("SELECT 1 FROM firewall_ban WHERE host = $1 LIMIT 1")
+        .bind(host.as_str())
+        .fetch_optional(db)
+        .await?;
+    Ok(row.is_some())
+}
+
 /// How many bans there are, ended ones that have not been cleared away among them.
 pub async fn ban_count(db: &mut SqliteConnection) -> Result<u64, GuardError> {
     let (n,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM firewall_ban").fetch_one(db).await?;

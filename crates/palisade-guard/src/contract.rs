@@ -253,6 +253,16 @@ pub trait Serve: Send + Sync + 'static {
         Box::pin(async { Ok(None) })
     }
 
+    /// What of this guard a host shares with others: hosts with the same answer have the same spec,
+    /// which is then resolved once for all of them. `None`: it has one of its own.
+    fn scope<'a>(
+        &'a self,
+        _db: &'a mut SqliteConnection,
+        _host: &'a HostId,
+    ) -> BoxFuture<'a, Result<Option<String>, GuardError>> {
+        Box::pin(async { Ok(None) })
+    }
+
     /// Makes a plan on probation permanent, inside the frame's transaction.
     fn keep<'a>(&'a self, _db: &'a mut SqliteConnection, _plan: &'a Plan) -> BoxFuture<'a, Result<(), GuardError>> {
         Box::pin(async { Ok(()) })

@@ -18,6 +18,15 @@ pub async fn generations_raise(
 ) -> Result<Vec<(HostId, Generation)>, GuardError> {
     let (epoch,): (i64,) =
         sqlx::query_as("SELECT COALESCE(MAX(epoch), 1) FROM frame_epoch").fetch_one(&mut *db).await?;
+    // under no host's name: what changes with every change of any host's spec of this guard
+    sqlx::query(
+        "INSERT INTO frame_spec (host, guard, epoch, n) VALUES ('', $1, $2, 1)
+         ON CONFLICT (host, guard) DO UPDATE SET n = frame_spec.n + 1",
+    )
+    .bind(guard)
+    .bind(epoch)
+    .execute(&mut *db)
+    .await?;
     let mut raised = Vec::with_capacity(hosts.len());
     for part in hosts.chunks(ROWS_MAX) {
         let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO frame_spec (host, guard, epoch, n) ");
@@ -37,6 +46,15 @@ pub async fn generations_raise(
 pub async fn generation(db: &mut SqliteConnection, host: &HostId, guard: &str) -> Result<Generation, GuardError> {
     let row: Option<(i64, i64)> = sqlx::query_as("SELECT epoch, n FROM frame_spec WHERE host = $1 AND guard = $2")
         .bind(host.as_str())
+        .bind(guard)
+        .fetch_optional(db)
+        .await?;
+    Ok(row.map_or_else(Generation::default, |(epoch, n)| of(epoch, n)))
+}
+
+/// A number that changes with every change of any host's spec of this guard.
+pub async fn spec_version(db: &mut SqliteConnection, guard: &str) -> Result<Generation, GuardError> {
+    let row: Option<(i64, i64)> = sqlx::query_as("SELECT epoch, n FROM frame_spec WHERE host = '' AND guard = $1")
         .bind(guard)
         .fetch_optional(db)
         .await?;

@@ -22,7 +22,7 @@ pub use epoch::{epoch, epoch_proof, epoch_raise};
 pub use finding::{
     FindingFilter, FindingOrder, FindingRow, finding, findings, findings_backfill, findings_of, findings_open,
 };
-pub use generation::{generation, generations, generations_raise};
+pub use generation::{generation, generations, generations_raise, spec_version};
 pub use host::{
     HostFacts, HostRow, host, host_delete, host_put, host_seen, hosts, hosts_in_service, lost_put, machine_put,
     verdict_put,

@@ -14,7 +14,7 @@ use axum::{Extension, Json, Router};
 use palisade_core::{Actor, Event, HostId, Outcome, Severity, Timestamp};
 use palisade_guard::api::ApiError;
 use palisade_guard::contract::chain;
-use palisade_guard::link::{Acknowledged, Bye, Down, HEARTBEAT_S, Hello, Up, Welcome};
+use palisade_guard::link::{Acknowledged, Bye, HEARTBEAT_S, Hello, Up, Welcome};
 use palisade_guard::{GuardError, store};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -226,12 +226,6 @@ async fn orders(
     Ok(Body::from_stream(ReceiverStream::new(receiver).map(Ok::<_, Infallible>)).into_response())
 }
 
-fn line(down: &Down) -> Bytes {
-    let mut line = serde_json::to_vec(down).unwrap_or_default();
-    line.push(b'\n');
-    Bytes::from(line)
-}
-
 /// The stream of orders to one agent.
 struct Stream {
     server: Server,
@@ -261,11 +255,9 @@ impl Stream {
         let mut carried = Carried::from_hello(hello);
         loop {
             changed.mark_unchanged();
-            let mut messages = carried.next(&self.server, &self.host).await?;
-            messages.push(Down::Heartbeat);
-            for message in messages {
+            for part in carried.next(&self.server, &self.host).await? {
                 // full means that the agent does not read; closed that it is gone: it connects anew
-                if self.sender.try_send(line(&message)).is_err() {
+                if self.sender.try_send(part).is_err() {
                     return Ok(());
                 }
             }
