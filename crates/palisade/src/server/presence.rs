@@ -12,13 +12,16 @@ use palisade_guard::store::{self, HostRow};
 use palisade_guard::{GuardError, contract::chain};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// An agent that was killed is started again by its service manager; until then nothing is said.
 const RETURN_S: i64 = 15;
 /// After a start of the server, hosts have this long to come back before they count as silent.
 const START_S: i64 = 75;
+/// Between two rounds of judging: long enough that it takes a twentieth of a core at most.
 const JUDGE_EVERY: Duration = Duration::from_secs(1);
+const JUDGE_SELDOMEST: Duration = Duration::from_secs(10);
+const REST_PARTS: u32 = 20;
 /// When a host was last heard of is stored this often while it is there, in rounds of judging.
 const SEEN_EVERY_ROUNDS: u64 = 30;
 
@@ -161,10 +164,11 @@ fn unreachable_since(what: &str) -> (VerdictWord, String) {
 /// Judges all hosts, again and again, until aborted.
 pub async fn run(server: Server) {
     for round in 0u64.. {
+        let started = Instant::now();
         if let Err(error) = judge_all(&server, round.is_multiple_of(SEEN_EVERY_ROUNDS)).await {
             tracing::warn!(error = chain(&error), "judging which hosts are there");
         }
-        tokio::time::sleep(JUDGE_EVERY).await;
+        tokio::time::sleep((started.elapsed() * REST_PARTS).clamp(JUDGE_EVERY, JUDGE_SELDOMEST)).await;
     }
 }
 
