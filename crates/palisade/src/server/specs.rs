@@ -36,8 +36,24 @@ impl Resolved {
 /// once. A thousand hosts with ten thousand bans would need gigabytes otherwise, and minutes.
 #[derive(Default)]
 pub struct Sent {
-    newest: tokio::sync::Mutex<HashMap<(&'static str, String), (Generation, Timestamp, Arc<Resolved>)>>,
-    changes: Mutex<VecDeque<((String, String), Option<Bytes>)>>,
+    /// By guard and scope.
+    newest: tokio::sync::Mutex<HashMap<(&'static str, String), Newest>>,
+    changes: Mutex<VecDeque<Change>>,
+}
+
+/// The newest spec of a scope.
+struct Newest {
+    version: Generation,
+    resolved_at: Timestamp,
+    spec: Arc<Resolved>,
+}
+
+/// How one spec becomes another.
+struct Change {
+    /// Their hashes.
+    of: (String, String),
+    /// Splices as JSON; `None` if the whole is the better way.
+    text: Option<Bytes>,
 }
 
 impl Sent {
@@ -57,28 +73,28 @@ impl Sent {
         let version = store::spec_version(&mut *db, guard).await?;
         let mut newest = self.newest.lock().await;
         let key = (guard, scope);
-        if let Some((of, at, spec)) = newest.get(&key)
-            && *of == version
-            && now.duration_since(*at).as_secs() < SHARED_S
+        if let Some(known) = newest.get(&key)
+            && known.version == version
+            && now.duration_since(known.resolved_at).as_secs() < SHARED_S
         {
-            return Ok(Some((Arc::clone(spec), true)));
+            return Ok(Some((Arc::clone(&known.spec), true)));
         }
         let Some(value) = serve.resolve(db, host, now).await? else { return Ok(None) };
         let spec = Arc::new(Resolved::new(value));
-        newest.insert(key, (version, now, Arc::clone(&spec)));
+        newest.insert(key, Newest { version, resolved_at: now, spec: Arc::clone(&spec) });
         Ok(Some((spec, true)))
     }
 
     /// The changes from one spec to another, as JSON; `None` if the whole is the better way.
     fn change(&self, old: &Resolved, new: &Resolved) -> Option<Bytes> {
         let mut changes = self.changes.lock().expect("no panic while held");
-        let key = (old.hash.clone(), new.hash.clone());
-        if let Some((_, known)) = changes.iter().find(|(of, _)| *of == key) {
-            return known.clone();
+        let of = (old.hash.clone(), new.hash.clone());
+        if let Some(known) = changes.iter().find(|change| change.of == of) {
+            return known.text.clone();
         }
         let text = delta::diff(&old.value, &new.value).and_then(|splices| serde_json::to_vec(&splices).ok());
         let text = text.filter(|text| text.len() <= new.text.len() / DELTA_PART_MAX).map(Bytes::from);
-        changes.push_back((key, text.clone()));
+        changes.push_back(Change { of, text: text.clone() });
         if changes.len() > CHANGES_MAX {
             changes.pop_front();
         }
