@@ -2,6 +2,7 @@
 
 use crate::contract::BoxFuture;
 use crate::db::{Database, Write};
+use crate::notice::{NoNotify, NoVault, Notify, Vault};
 use crate::wake::Links;
 use crate::{GuardError, store};
 use palisade_core::{Clock, Event, HostId, Plan, PlanState, Timestamp};
@@ -42,12 +43,34 @@ pub struct ServerContext {
     pub journal: Arc<dyn RecordEvent>,
     /// Addresses that no change may cut: the server's own and the configured ones.
     pub failsafe: Arc<Vec<palisade_core::Cidr>>,
+    /// Who tells people.
+    pub notify: Arc<dyn Notify>,
+    /// Keeps secrets.
+    pub vault: Arc<dyn Vault>,
+    /// The host that the server runs on.
+    pub own: Option<HostId>,
     changes: broadcast::Sender<Change>,
     seq: Arc<AtomicU64>,
     links: Links,
     cut: broadcast::Sender<HostId>,
     live: Arc<std::sync::Mutex<std::collections::HashMap<HostId, Timestamp>>>,
+    asks: Arc<std::sync::Mutex<std::collections::HashMap<HostId, Vec<Ask>>>>,
 }
+
+/// Something that a guard on the server wants to know of its other half on a host, now. It is carried
+/// down once, and lost when the host is away; the answer is a record of the guard's stream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ask {
+    /// Rises by one.
+    pub seq: u64,
+    /// The guard.
+    pub guard: &'static str,
+    /// The guard's own typed question.
+    pub body: serde_json::Value,
+}
+
+/// Questions to one host that wait to be carried down; older ones make room.
+const ASKS_MAX: usize = 64;
 
 impl ServerContext {
     /// A context on an open, migrated database.
@@ -62,12 +85,21 @@ impl ServerContext {
             clock,
             journal,
             failsafe: Arc::new(failsafe),
+            notify: Arc::new(NoNotify),
+            vault: Arc::new(NoVault),
+            own: None,
             changes: broadcast::channel(CHANGES_KEPT).0,
             seq: Arc::default(),
             links: Links::default(),
             cut: broadcast::channel(CUTS_KEPT).0,
             live: Arc::default(),
+            asks: Arc::default(),
         }
+    }
+
+    /// With who tells people, who keeps secrets, and the name of the server's own host.
+    pub fn with(self, notify: Arc<dyn Notify>, vault: Arc<dyn Vault>, own: Option<HostId>) -> ServerContext {
+        ServerContext { notify, vault, own, ..self }
     }
 
     /// The present moment.
@@ -131,6 +163,24 @@ impl ServerContext {
     pub fn looked_at_until(&self, host: &HostId) -> Option<Timestamp> {
         let now = self.now();
         self.live.lock().expect("no panic while held").get(host).copied().filter(|until| *until > now)
+    }
+
+    /// Asks the guard's other half on `host`.
+    pub fn ask(&self, host: &HostId, guard: &'static str, body: serde_json::Value) {
+        let mut asks = self.asks.lock().expect("no panic while held");
+        let seq = self.seq.fetch_add(1, Ordering::Relaxed) + 1;
+        let waiting = asks.entry(host.clone()).or_default();
+        if waiting.len() >= ASKS_MAX {
+            waiting.remove(0);
+        }
+        waiting.push(Ask { seq, guard, body });
+        drop(asks);
+        self.wake_agents_of(std::slice::from_ref(host));
+    }
+
+    /// What waits to be carried down to `host`; it is handed out once.
+    pub fn asked(&self, host: &HostId) -> Vec<Ask> {
+        self.asks.lock().expect("no panic while held").remove(host).unwrap_or_default()
     }
 
     /// Stores an event that the frame or a guard made, in `tx`.

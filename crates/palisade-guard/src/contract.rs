@@ -141,6 +141,11 @@ pub trait Watch: Send + Sync + 'static {
     /// Runs on a thread of its own until [`WatchContext::ended`]. Must sleep with
     /// [`WatchContext::wait`].
     fn watch(&self, host: &Host, context: &WatchContext);
+
+    /// A question of the guard's half on the server. Must return at once; the watcher's own thread
+    /// answers with a record. Questions that make no sense, or would cost too much, are passed over:
+    /// the server may be in hostile hands.
+    fn asked(&self, _body: &Value) {}
 }
 
 /// One record of a stream, from agent to server. Delivered at least once, in order per guard.
@@ -236,6 +241,23 @@ pub trait Serve: Send + Sync + 'static {
         _at: Timestamp,
     ) -> BoxFuture<'a, Result<(), GuardError>> {
         Box::pin(async { Ok(()) })
+    }
+
+    /// Told of what one look of a guard has found new and what it found mended, in the transaction
+    /// that stores it.
+    fn findings_changed<'a>(
+        &'a self,
+        _db: &'a mut SqliteConnection,
+        _host: &'a HostId,
+        _change: &'a crate::store::FindingChange,
+        _at: Timestamp,
+    ) -> BoxFuture<'a, Result<(), GuardError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// What runs beside the requests for as long as the server does: each is a task of its own.
+    fn tasks(&self, _context: &ServerContext) -> Vec<BoxFuture<'static, ()>> {
+        Vec::new()
     }
 
     /// The kinds of declarative resources that this guard keeps.

@@ -141,7 +141,7 @@ impl<K: Keep> Keeper for KeeperOf<K> {
 }
 
 /// Makes the erased keeper once the agent's facts are known.
-pub type KeeperMaker = fn(&AgentFacts) -> Result<Arc<dyn Keeper>, GuardError>;
+pub type KeeperMaker = Arc<dyn Fn(&AgentFacts) -> Result<Arc<dyn Keeper>, GuardError> + Send + Sync>;
 
 /// A guard as the frame holds it: one line in `guards.rs`.
 #[derive(Clone)]
@@ -183,8 +183,11 @@ impl Entry {
     }
 
     /// It also holds a state.
-    pub fn keeps(mut self, maker: KeeperMaker) -> Entry {
-        self.keeper = Some(maker);
+    pub fn keeps(
+        mut self,
+        maker: impl Fn(&AgentFacts) -> Result<Arc<dyn Keeper>, GuardError> + Send + Sync + 'static,
+    ) -> Entry {
+        self.keeper = Some(Arc::new(maker));
         self
     }
 

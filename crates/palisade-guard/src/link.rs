@@ -174,6 +174,13 @@ pub enum Down {
         /// Until when.
         until: Timestamp,
     },
+    /// A guard's half on the server asks its other half; answered in the guard's stream.
+    Ask {
+        /// The guard.
+        guard: String,
+        /// The guard's own typed question.
+        body: Value,
+    },
     /// A one-off act. Sent again on every connection until its job is over.
     Order(Order),
     /// Nothing; the line is alive.

@@ -43,7 +43,7 @@ async fn measure(hosts_of_a_write: usize) -> Result<f64, Failure> {
         for part in hosts.iter().zip(&records).collect::<Vec<_>>().chunks(hosts_of_a_write) {
             let mut tx = db.begin().await?;
             for (host, record) in part {
-                store::ingest(&mut tx, host, std::slice::from_ref(record)).await?;
+                store::ingest(&mut tx, &store::Store::default(), host, std::slice::from_ref(record)).await?;
             }
             tx.commit().await?;
         }

@@ -4,7 +4,7 @@
 use crate::catalogue::{self, CATALOGUE, Metric};
 use crate::model::{Frame, SeriesKey, TopProcess};
 use crate::series::{self, Ask, SeriesAnswer};
-use crate::store;
+use crate::{Monitor, store};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -24,13 +24,19 @@ const LIVE: Duration = Duration::from_secs(15);
 const RANGE_DEFAULT: Duration = Duration::from_secs(3_600);
 
 /// The router.
-pub fn router() -> OpenApiRouter<ServerContext> {
+pub fn router(monitor: Monitor) -> OpenApiRouter<ServerContext> {
     OpenApiRouter::new()
+        .merge(crate::alarm::router())
+        .merge(crate::notify::router())
+        .merge(crate::probe::router())
+        .merge(crate::process::router())
+        .merge(crate::promql::router())
         .routes(routes!(metrics_list))
         .routes(routes!(series_show))
         .routes(routes!(latest_show))
         .routes(routes!(processes_list))
         .routes(routes!(live_start))
+        .layer(axum::Extension(monitor))
 }
 
 /// Every metric.

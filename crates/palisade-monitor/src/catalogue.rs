@@ -115,6 +115,23 @@ pub fn metric(name: &str) -> Option<&'static Metric> {
     CATALOGUE.iter().find(|m| m.name == name)
 }
 
+/// What a name means: a metric of ours, or what a cloud service calls one (or one series of it), in its
+/// own unit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Meant {
+    /// The metric.
+    pub metric: &'static Metric,
+    /// The one value of its label that is meant; all if absent.
+    pub label: Option<&'static str>,
+    /// Times this is the value in the unit of the name that was asked for.
+    pub factor: f64,
+}
+
+/// What `name` means.
+pub fn meant(name: &str) -> Option<Meant> {
+    metric(name).map(|metric| Meant { metric, label: None, factor: 1.0 })
+}
+
 /// Up to three names that the asked one may have meant, by name or by alias.
 pub fn nearest(asked: &str) -> Vec<&'static str> {
     let asked: String = asked.chars().take(64).flat_map(char::to_lowercase).collect();

@@ -17,8 +17,25 @@ const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 /// A terminal shows no more rows of a series by itself.
 const POINTS_SHOWN: i64 = 60;
 
+/// A verb of the noun.
+pub struct Verb {
+    /// Its name and arguments.
+    pub command: fn() -> Command,
+    /// Runs it.
+    pub run: fn(ArgMatches, CliContext) -> BoxFuture<'static, anyhow::Result<ExitCode>>,
+}
+
+fn verbs() -> impl Iterator<Item = &'static Verb> {
+    use crate::{alarm, notify, probe, promql};
+    [promql::cli::VERBS, alarm::cli::VERBS, notify::cli::VERBS, probe::cli::VERBS].into_iter().flatten()
+}
+
 /// The noun and its verbs.
 pub fn command() -> Command {
+    own().subcommands(verbs().map(|verb| (verb.command)()))
+}
+
+fn own() -> Command {
     let host = || Arg::new("host").value_name("HOST").value_parser(clap::value_parser!(HostId)).required(true);
     Command::new("monitor")
         .about("How hosts run: metrics and processes")
@@ -55,7 +72,11 @@ pub fn run(matches: ArgMatches, context: CliContext) -> BoxFuture<'static, anyho
             Some(("top", sub)) => top(sub, &context).await?,
             Some(("sample", _)) => sample(&context).await?,
             Some(("series", sub)) => series(sub, &context).await?,
-            _ => bail!("say what: top, sample or series"),
+            Some((name, sub)) => {
+                let verb = verbs().find(|verb| (verb.command)().get_name() == name).context("say what")?;
+                return (verb.run)(sub.clone(), context).await;
+            }
+            None => bail!("say what"),
         }
         Ok(ExitCode::SUCCESS)
     })

@@ -20,15 +20,22 @@
 //! **Not here.** Alarms and notifications, metrics of containers and of hardware, hosts without an
 //! agent, the history of processes (only the newest lists are kept), PromQL.
 
+pub mod alarm;
 pub mod api;
 pub mod catalogue;
 pub mod check;
 pub mod cli;
 pub mod difference;
 pub mod model;
+pub mod notify;
 pub mod observe;
 pub mod pack;
+pub mod probe;
+pub mod process;
+pub mod promql;
+pub mod scope;
 pub mod series;
+pub mod setting;
 pub mod store;
 pub mod tend;
 pub mod watch;
@@ -37,17 +44,35 @@ use observe::{Looker, Observed};
 use palisade_core::{Check, HostId, Timestamp, Verdicts};
 use palisade_guard::cli::GuardCommand;
 use palisade_guard::contract::BoxFuture;
-use palisade_guard::{Entry, Guard, GuardError, Host, Record, Serve, ServerContext};
+use palisade_guard::store::FindingChange;
+use palisade_guard::{Entry, Guard, GuardError, Host, Kind, Record, Serve, ServerContext};
 use sqlx::SqliteConnection;
 use std::collections::HashMap;
+use std::sync::Arc;
+use store::Store;
 use utoipa_axum::router::OpenApiRouter;
 
 /// The guard, as one line of the list of guards switches it on.
 pub fn guard() -> Entry {
+    let settings = Arc::new(setting::Settings::default());
+    let kept = Arc::clone(&settings);
     Entry::new(MonitorGuard::default())
-        .watches(watch::Monitor)
-        .serves(MonitorServe)
+        .keeps(move |_| Ok(palisade_guard::entry::keeper(WORD, setting::SettingKeep(Arc::clone(&kept)))))
+        .watches(watch::Sampling(settings))
+        .serves(MonitorServe::default())
         .commands(GuardCommand { command: cli::command, run: cli::run })
+}
+
+/// The guard's word.
+pub const WORD: &str = "monitor";
+
+/// What the guard's half on the server shares: its handlers find it as an extension of their request.
+#[derive(Debug, Clone, Default)]
+pub struct Monitor {
+    /// The samples.
+    pub store: Store,
+    /// Rules and alarms.
+    pub alarms: alarm::Alarms,
 }
 
 #[derive(Default)]
@@ -56,7 +81,7 @@ struct MonitorGuard(Looker);
 impl Guard for MonitorGuard {
     type Observed = Observed;
 
-    const WORD: &'static str = "monitor";
+    const WORD: &'static str = WORD;
     const PRACTICES: &'static [&'static str] = &["monitoring"];
     const CHECKS: &'static [Check] = check::CHECKS;
     const PERIOD_S: u32 = 60;
@@ -70,7 +95,8 @@ impl Guard for MonitorGuard {
     }
 }
 
-struct MonitorServe;
+#[derive(Default)]
+struct MonitorServe(Monitor);
 
 impl Serve for MonitorServe {
     fn migrations(&self) -> &'static [&'static str] {
@@ -78,7 +104,43 @@ impl Serve for MonitorServe {
     }
 
     fn api(&self) -> OpenApiRouter<ServerContext> {
-        api::router()
+        api::router(self.0.clone())
+    }
+
+    fn kinds(&self) -> Vec<Arc<dyn Kind>> {
+        [alarm::kinds(), notify::kinds(), probe::kinds(), setting::kinds()].concat()
+    }
+
+    fn tasks(&self, context: &ServerContext) -> Vec<BoxFuture<'static, ()>> {
+        let all = [alarm::tasks(&self.0, context), notify::tasks(&self.0, context), probe::tasks(&self.0, context)];
+        all.into_iter().flatten().collect()
+    }
+
+    fn resolve<'a>(
+        &'a self,
+        db: &'a mut SqliteConnection,
+        host: &'a HostId,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Option<serde_json::Value>, GuardError>> {
+        Box::pin(setting::resolve(db, host, now))
+    }
+
+    fn scope<'a>(
+        &'a self,
+        db: &'a mut SqliteConnection,
+        host: &'a HostId,
+    ) -> BoxFuture<'a, Result<Option<String>, GuardError>> {
+        Box::pin(setting::scope(db, host))
+    }
+
+    fn findings_changed<'a>(
+        &'a self,
+        db: &'a mut SqliteConnection,
+        host: &'a HostId,
+        change: &'a FindingChange,
+        at: Timestamp,
+    ) -> BoxFuture<'a, Result<(), GuardError>> {
+        Box::pin(alarm::findings_changed(db, host, change, at))
     }
 
     fn ingest<'a>(
@@ -87,11 +149,22 @@ impl Serve for MonitorServe {
         host: &'a HostId,
         records: &'a [Record],
     ) -> BoxFuture<'a, Result<(), GuardError>> {
-        Box::pin(store::ingest(db, host, records))
+        Box::pin(async move {
+            for cause in store::ingest(db, &self.0.store, host, records).await? {
+                alarm::cause_arrived(db, host, &cause).await?;
+            }
+            self.0.alarms.arrived(host);
+            Ok(())
+        })
     }
 
     fn tend<'a>(&'a self, db: &'a mut SqliteConnection, now: Timestamp) -> BoxFuture<'a, Result<(), GuardError>> {
-        Box::pin(tend::tend(db, now))
+        Box::pin(async move {
+            tend::tend(db, now).await?;
+            alarm::tend(db, now).await?;
+            notify::tend(db, now).await?;
+            process::tend(db, now).await
+        })
     }
 }
 

@@ -20,6 +20,10 @@ pub struct Frame {
     pub at: Timestamp,
     /// Its length.
     pub interval_s: f64,
+    /// The nominal length of its interval: what the host was told to sample every. A frame stands for
+    /// the multiple of it that its end falls into.
+    #[serde(default = "minute_s")]
+    pub step_s: u32,
     /// True when it was taken because somebody looks on, besides the frame of the minute.
     #[serde(default)]
     pub live: bool,
@@ -31,9 +35,82 @@ pub struct Frame {
     /// The processes that hold the most memory.
     #[serde(default)]
     pub by_memory: Vec<TopProcess>,
+    /// The processes that read and wrote the most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_io: Vec<TopProcess>,
     /// Sources that gave nothing, with the reason: `pressure/cpu: absent`.
     #[serde(default)]
     pub missing: Vec<String>,
+}
+
+fn minute_s() -> u32 {
+    60
+}
+
+/// What travels in a record of the stream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Sent {
+    /// The answer to [`Asked::Freeze`].
+    Cause {
+        /// What was frozen.
+        cause: Cause,
+    },
+    /// The values of one interval.
+    Frame(Frame),
+}
+
+/// What the server asks of a host's sampler.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Asked {
+    /// The ring of fine samples around a moment, for the alarm `alarm`.
+    Freeze {
+        /// The alarm's id.
+        alarm: String,
+        /// The metric that it is about; the processes are ranked by what it measures.
+        metric: String,
+        /// From when.
+        from: Timestamp,
+        /// Until when.
+        to: Timestamp,
+    },
+}
+
+/// What a host saw in fine steps around the moment when an alarm fired.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Cause {
+    /// The alarm's id.
+    pub alarm: String,
+    /// The end of the first step.
+    #[schema(value_type = String, format = DateTime)]
+    pub from: Timestamp,
+    /// Seconds of a step.
+    pub step_s: u32,
+    /// By [`SeriesKey`], a value per step; null where there was none.
+    pub metrics: BTreeMap<String, Vec<Option<f64>>>,
+    /// Who did most of it, first the one that did most: at most [`TOP_MAX`].
+    pub processes: Vec<CauseProcess>,
+}
+
+/// A process in the ring; it may have ended since.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CauseProcess {
+    /// What it was; `cpu`, memory and I/O are its averages over the steps that it was seen in.
+    #[serde(flatten)]
+    pub process: TopProcess,
+    /// The most CPU time in one step, as a share of one core.
+    pub cpu_max: f64,
+    /// The most memory that it held.
+    pub rss_bytes_max: u64,
+    /// When it was first seen in the ring.
+    #[schema(value_type = String, format = DateTime)]
+    pub first_at: Timestamp,
+    /// When it was last seen.
+    #[schema(value_type = String, format = DateTime)]
+    pub last_at: Timestamp,
+    /// True when it was gone at the end.
+    pub ended: bool,
 }
 
 /// A process that stands out. Name and command line are whatever the process says: hostile text.
@@ -53,6 +130,21 @@ pub struct TopProcess {
     pub cpu: Option<f64>,
     /// Resident memory.
     pub rss_bytes: u64,
+    /// The systemd unit it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unit: Option<String>,
+    /// The container it runs in: the first 12 characters of its id, or its name.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub container: Option<String>,
+    /// Bytes a second that it read from and wrote to disks.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub io_bytes_rate: Option<f64>,
+    /// Its threads.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub threads: Option<u32>,
+    /// Its open files.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub open_files: Option<u64>,
 }
 
 /// One series of a host: a metric and, where it has one, the value of its label. Written as

@@ -2,9 +2,11 @@
 
 use crate::difference;
 use crate::model::{Frame, TopProcess};
+use crate::setting::Settings;
 use palisade_core::{Clock, HostId, SystemClock, Timestamp};
 use palisade_guard::{Host, Watch, WatchContext};
 use palisade_sys::sample::{Sample, Sampler, boot_time_ns};
+use std::sync::Arc;
 use std::time::Duration;
 
 const MINUTE_MS: i64 = 60_000;
@@ -18,11 +20,11 @@ const LIVE_PROCESSES: usize = 500;
 /// A frame of a longer interval says nothing about a second.
 const LIVE_INTERVAL_S_MAX: f64 = 5.0;
 
-/// Samples this host.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Monitor;
+/// Samples this host, as it is told to.
+#[derive(Debug, Clone, Default)]
+pub struct Sampling(pub Arc<Settings>);
 
-impl Watch for Monitor {
+impl Watch for Sampling {
     fn watch(&self, host: &Host, context: &WatchContext) {
         if !host.root.is_live() {
             return; // a scratch root has no counters

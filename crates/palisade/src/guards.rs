@@ -1,10 +1,11 @@
 //! The one list of guards, and every relation between them.
 
-use palisade_core::{CheckRun, Finding};
+use palisade_core::{CheckRun, Event, Finding};
 use palisade_core::{HostId, Judgement, PRACTICES, PracticeState, judge};
 use palisade_guard::cli::GuardCommand;
 use palisade_guard::context::RecordEvent;
-use palisade_guard::{Entry, GuardError, store};
+use palisade_guard::contract::BoxFuture;
+use palisade_guard::{Entry, GuardError, Notify, store};
 use palisade_monitor::Shares;
 use sqlx::SqliteConnection;
 use std::collections::HashMap;
@@ -44,9 +45,25 @@ pub fn commands() -> Vec<GuardCommand> {
     own.chain([palisade_journal::cli::AUDIT_COMMAND]).collect()
 }
 
-/// Who records events.
-pub fn journal() -> Arc<dyn RecordEvent> {
-    Arc::new(palisade_journal::Journal)
+/// Who records events: the journal keeps them, and alarms may go by them.
+pub fn recorder() -> Arc<dyn RecordEvent> {
+    Arc::new(Recorder)
+}
+
+/// Who tells people.
+pub fn notify() -> Arc<dyn Notify> {
+    Arc::new(palisade_monitor::notify::Desk)
+}
+
+struct Recorder;
+
+impl RecordEvent for Recorder {
+    fn record<'a>(&'a self, db: &'a mut SqliteConnection, event: &'a Event) -> BoxFuture<'a, Result<(), GuardError>> {
+        Box::pin(async move {
+            palisade_journal::Journal.record(db, event).await?;
+            palisade_monitor::alarm::event_recorded(db, event).await
+        })
+    }
 }
 
 /// How one host stands against every practice, from what ran on it and what was found.

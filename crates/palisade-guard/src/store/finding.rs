@@ -4,6 +4,7 @@ use super::{at, from_json, json, ms};
 use crate::GuardError;
 use palisade_core::{Finding, FindingState, HostId, Severity, Timestamp};
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use std::collections::BTreeSet;
 
 /// A finding and its history.
 #[derive(Debug, Clone)]
@@ -18,6 +19,30 @@ pub struct FindingRow {
     pub last_seen: Timestamp,
     /// When it was no longer seen.
     pub mended_at: Option<Timestamp>,
+}
+
+/// What one look has changed.
+#[derive(Debug, Clone, Default)]
+pub struct FindingChange {
+    /// Findings that were not there before.
+    pub opened: Vec<Finding>,
+    /// Ids of findings that are no longer there.
+    pub mended: Vec<String>,
+}
+
+/// The ids of the findings of a guard on a host that are not mended.
+pub(super) async fn finding_ids_open(
+    db: &mut SqliteConnection,
+    host: &HostId,
+    guard: &str,
+) -> Result<BTreeSet<String>, GuardError> {
+    let rows: Vec<(String,)> =
+        sqlx::query_as("SELECT id FROM frame_finding WHERE host = $1 AND guard = $2 AND mended_at IS NULL")
+            .bind(host.as_str())
+            .bind(guard)
+            .fetch_all(db)
+            .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
 /// Which findings: those seen now and those mended since `mended_since`, of one host, or of all that

@@ -20,7 +20,8 @@ mod tally;
 
 pub use epoch::{epoch, epoch_proof, epoch_raise};
 pub use finding::{
-    FindingFilter, FindingOrder, FindingRow, finding, findings, findings_backfill, findings_of, findings_open,
+    FindingChange, FindingFilter, FindingOrder, FindingRow, finding, findings, findings_backfill, findings_of,
+    findings_open,
 };
 pub use generation::{generation, generations, generations_raise, spec_version};
 pub use host::{
@@ -105,7 +106,11 @@ impl LookReport {
 /// Stores a look: sections, findings (those no longer seen become mended), freshness.
 /// The caller tells the guard's [`crate::Serve::section_changed`] of each section, with the body of
 /// before, in the same transaction.
-pub async fn look_put(db: &mut SqliteConnection, host: &HostId, look: &LookReport) -> Result<(), GuardError> {
+pub async fn look_put(
+    db: &mut SqliteConnection,
+    host: &HostId,
+    look: &LookReport,
+) -> Result<FindingChange, GuardError> {
     for (section, body) in &look.sections {
         sqlx::query(
             "INSERT INTO frame_section (host, guard, section, body, observed_at) VALUES ($1, $2, $3, $4, $5)
@@ -121,8 +126,10 @@ pub async fn look_put(db: &mut SqliteConnection, host: &HostId, look: &LookRepor
     }
     freshness_put(db, host, look).await?;
     if look.error.is_some() {
-        return Ok(());
+        return Ok(FindingChange::default());
     }
+    let mut open = finding::finding_ids_open(db, host, &look.guard).await?;
+    let opened = look.findings.iter().filter(|finding| !open.remove(&finding.id)).cloned().collect();
     sqlx::query(
         "UPDATE frame_finding SET state = 'mended', mended_at = $3 WHERE host = $1 AND guard = $2 AND mended_at IS NULL AND last_seen < $3",
     )
@@ -134,7 +141,7 @@ pub async fn look_put(db: &mut SqliteConnection, host: &HostId, look: &LookRepor
     for finding in &look.findings {
         finding_put(db, host, &look.guard, finding, look.observed_at).await?;
     }
-    Ok(())
+    Ok(FindingChange { opened, mended: open.into_iter().collect() })
 }
 
 /// One section of an observation: when it was last changed, and what it holds.

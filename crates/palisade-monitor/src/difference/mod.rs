@@ -40,10 +40,12 @@ pub fn frame(before: &Sample, after: &Sample, detail: &mut dyn FnMut(&Process) -
     Frame {
         at: after.at,
         interval_s,
+        step_s: 60,
         live: false,
         metrics: draft.metrics,
         by_cpu,
         by_memory,
+        by_io: Vec::new(),
         missing: after.missing.iter().map(|m| format!("{}: {}", m.file, m.why)).collect(),
     }
 }

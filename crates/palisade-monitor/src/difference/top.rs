@@ -46,6 +46,7 @@ fn describe(process: &Process, cpu: Option<f64>, detail: &mut dyn FnMut(&Process
         cmdline: line.filter(|line| !line.is_empty()).map(|line| mask(&line)),
         cpu,
         rss_bytes: process.rss_bytes,
+        ..TopProcess::default()
     }
 }
 

@@ -1,12 +1,14 @@
 //! Frames in the database: a row per host and minute (or second), series by number in a dictionary
 //! of the host, and the newest frame as it came.
 
+mod column;
 mod tier;
 
+pub use column::{Column, SamplesRow, Store};
 pub use tier::{Tier, row_put, rows, rows_remove};
 
 use crate::catalogue;
-use crate::model::{Frame, SERIES_MAX, SeriesKey, TOP_MAX, TopProcess};
+use crate::model::{Cause, Frame, SERIES_MAX, Sent, SeriesKey, TOP_MAX, TopProcess};
 use crate::pack::pack_frame;
 use palisade_core::{HostId, Timestamp};
 use palisade_guard::{GuardError, Record};
@@ -15,21 +17,46 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use std::collections::{BTreeMap, HashMap};
 
 /// The tables of this guard.
-pub const MIGRATIONS: &[&str] = &[include_str!("../../migrations/1_series.sql")];
+pub const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/1_series.sql"),
+    include_str!("../../migrations/2_store.sql"),
+    include_str!("../../migrations/3_alarm.sql"),
+    include_str!("../../migrations/4_notify.sql"),
+    include_str!("../../migrations/5_probe.sql"),
+    include_str!("../../migrations/6_process.sql"),
+];
 /// Series that one host may ever have had; more are not stored. Disks and interfaces come and go.
 const DICTIONARY_MAX: usize = 4 * SERIES_MAX;
 const TEXT_BYTES_MAX: usize = 256;
 
-/// Stores what a host has sent. A record that makes no sense is passed over, so that it does not
-/// hold the stream; one that was stored before changes nothing.
-pub async fn ingest(db: &mut SqliteConnection, host: &HostId, records: &[Record]) -> Result<(), GuardError> {
+/// Stores what a host has sent, and returns the causes that were among it. A record that makes no
+/// sense is passed over, so that it does not hold the stream; one that was stored before changes
+/// nothing.
+pub async fn ingest(
+    db: &mut SqliteConnection,
+    store: &Store,
+    host: &HostId,
+    records: &[Record],
+) -> Result<Vec<Cause>, GuardError> {
+    let (mut frames, mut causes) = (Vec::with_capacity(records.len()), Vec::new());
+    for record in records {
+        match Sent::deserialize(&record.body) {
+            Ok(Sent::Frame(frame)) => frames.push(frame),
+            Ok(Sent::Cause { cause }) => causes.push(cause),
+            Err(error) => {
+                tracing::warn!(host.id = %host, seq = record.seq, %error, "a record of the monitor guard makes no sense; passed over");
+            }
+        }
+    }
+    store.put(db, host, &frames).await?;
+    Ok(causes)
+}
+
+async fn frames_put(db: &mut SqliteConnection, host: &HostId, frames: &[Frame]) -> Result<(), GuardError> {
     let mut dictionary = Dictionary::read(db, host).await?;
     let mut newest: Option<Frame> = None;
-    for record in records {
-        let Some(frame) = Frame::deserialize(&record.body).ok().and_then(sound) else {
-            tracing::warn!(host.id = %host, seq = record.seq, "a record of the monitor guard makes no sense; passed over");
-            continue;
-        };
+    for frame in frames {
+        let Some(frame) = sound(frame.clone()) else { continue };
         frame_put(db, host, &frame, &mut dictionary).await?;
         if newest.as_ref().is_none_or(|before| before.at <= frame.at) {
             newest = Some(frame);
@@ -169,6 +196,16 @@ impl Dictionary {
     pub fn of_metric(&self, name: &str) -> Vec<(u32, SeriesKey)> {
         let all = self.ids.iter().filter_map(|(key, &id)| Some((id, SeriesKey::parse(key)?)));
         all.filter(|(_, key)| key.name == name).collect()
+    }
+
+    /// All series.
+    pub fn keys(&self) -> Vec<SeriesKey> {
+        self.ids.keys().filter_map(|key| SeriesKey::parse(key)).collect()
+    }
+
+    /// The series of a number.
+    pub fn key(&self, id: u32) -> Option<SeriesKey> {
+        self.ids.iter().find(|(_, own)| **own == id).and_then(|(key, _)| SeriesKey::parse(key))
     }
 
     /// True if the host has never sent anything.

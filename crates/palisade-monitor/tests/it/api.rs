@@ -42,7 +42,7 @@ impl App {
         let stored = Stored::new().await;
         let context = ServerContext::new(stored.db.clone(), Arc::new(At(now_s)), Arc::new(NoJournal), Vec::new());
         let caller = Caller { name: "v".to_owned(), role: Role::Viewer, address: None };
-        let (router, _) = palisade_monitor::api::router().split_for_parts();
+        let (router, _) = palisade_monitor::api::router(palisade_monitor::Monitor::default()).split_for_parts();
         let router = router.layer(Extension(caller)).with_state(context.clone());
         App { router, context, stored }
     }
@@ -62,7 +62,7 @@ impl App {
 #[tokio::test]
 async fn nothing_is_answered_without_sign_in() {
     let app = App::at(NOON).await;
-    let (router, _) = palisade_monitor::api::router().split_for_parts();
+    let (router, _) = palisade_monitor::api::router(palisade_monitor::Monitor::default()).split_for_parts();
     let router: Router = router.with_state(app.context.clone());
     let get = ["metrics", "series?host=a&name=load1", "latest?host=a", "processes?host=a"];
     let requests = get.map(|path| Request::get(format!("/api/v1/monitor/{path}")).body(Body::empty()).unwrap());

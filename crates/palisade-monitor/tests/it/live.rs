@@ -2,7 +2,7 @@
 
 use palisade_guard::{Host, Watch, WatchContext};
 use palisade_monitor::model::Frame;
-use palisade_monitor::watch::Monitor;
+use palisade_monitor::watch::Sampling;
 use palisade_sys::Root;
 use palisade_sys::sample::{Sample, Sampler};
 use serde::Deserialize;
@@ -35,7 +35,7 @@ fn watched(live: bool, enough: usize) -> (Vec<Frame>, Duration) {
         late.fetch_or(Instant::now() > limit, Ordering::Relaxed);
         live
     };
-    Monitor.watch(&this_host(), &WatchContext::new(emit, is_live, ended));
+    Sampling::default().watch(&this_host(), &WatchContext::new(emit, is_live, ended));
     let frames = frames.lock().unwrap().iter().filter(|f| f.live == live).cloned().collect();
     (frames, begun.elapsed())
 }
@@ -67,7 +67,7 @@ fn a_scratch_root_is_not_watched_nor_judged() {
     let dir = tempfile::tempdir().unwrap();
     let host = Host { id: "image".parse().unwrap(), root: Root::scratch(dir.path()).unwrap() };
     let emit = |_, _| panic!("a frame of a scratch root");
-    Monitor.watch(&host, &WatchContext::new(emit, || false, Arc::default()));
+    Sampling::default().watch(&host, &WatchContext::new(emit, || false, Arc::default()));
     let look = palisade_monitor::guard().observer.look(&host, "2026-11-22T12:00:00Z".parse().unwrap());
     assert_eq!((look.error, look.runs.len()), (None, 0));
 }

@@ -46,7 +46,7 @@ impl Stored {
 
     pub async fn ingest(&self, records: &[Record]) {
         let mut tx = self.db.begin().await.unwrap();
-        store::ingest(&mut tx, &host(), records).await.unwrap();
+        store::ingest(&mut tx, &store::Store::default(), &host(), records).await.unwrap();
         tx.commit().await.unwrap();
     }
 

@@ -337,6 +337,10 @@ fn obey(agent: &Arc<Agent>, line: &[u8]) {
             let longest = SystemClock.now().as_second() + 60;
             agent.live_until_s.store(until.as_second().min(longest), Ordering::Relaxed);
         }
+        Ok(Down::Ask { guard, body }) => {
+            let watcher = agent.guards.iter().find(|g| g.word == guard).and_then(|g| g.watcher.as_ref());
+            watcher.into_iter().for_each(|w| w.asked(&body));
+        }
         Ok(Down::Order(order)) => job::take(agent, order),
         Ok(Down::Heartbeat) => {}
         Err(error) => tracing::warn!(%error, "refused an order that this version does not understand"),

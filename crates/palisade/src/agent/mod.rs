@@ -177,7 +177,7 @@ fn assemble(config: &Config, dir: &Path, way: &link::Way) -> Result<Agent> {
     let facts = AgentFacts { failsafe: failsafe(config, way), state_dir: dir.to_owned() };
     let mut keepers = BTreeMap::new();
     for guard in &guards {
-        if let Some(maker) = guard.keeper {
+        if let Some(maker) = &guard.keeper {
             let keeper = maker(&facts).with_context(|| format!("starting the {} guard", guard.word))?;
             keepers.insert(guard.word, keep::KeeperHandle::load(guard.word, keeper, dir)?);
         }

@@ -135,7 +135,10 @@ async fn store_one(
         for (section, new) in &look.sections {
             section_changed(server, db, &up.host, &look.guard, section, new, look.observed_at).await?;
         }
-        store::look_put(db, &up.host, look).await?;
+        let change = store::look_put(db, &up.host, look).await?;
+        for serve in server.guards.iter().filter_map(|g| g.server.as_ref()) {
+            serve.findings_changed(db, &up.host, &change, look.observed_at).await?;
+        }
         topics.extend(["findings".to_owned(), "hosts".to_owned(), look.guard.clone()]);
     }
     let mut streams = BTreeMap::new();

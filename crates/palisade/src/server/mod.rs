@@ -143,7 +143,9 @@ pub async fn run(config: Config, with_parent: bool) -> Result<()> {
     let https = listen::https(server.clone(), config.listen).await?;
     let socket = listen::socket(server.clone(), &config.server_socket())?;
     tracing::info!(listen = %https.address, "server is ready");
-    let tending = [tokio::spawn(tend::run(server.clone())), tokio::spawn(presence::run(server.clone()))];
+    let mut tending = vec![tokio::spawn(tend::run(server.clone())), tokio::spawn(presence::run(server.clone()))];
+    let serving = server.guards.iter().filter_map(|g| g.server.as_ref());
+    tending.extend(serving.flat_map(|serve| serve.tasks(&server.context)).map(tokio::spawn));
     tokio::select! {
         () = ended(with_parent) => {}
         result = https.task => result.context("the HTTPS listener ended")?,
@@ -169,7 +171,11 @@ pub async fn open(dir: &Path, config: &Config, authority: ca::Authority) -> Resu
                 .with_context(|| format!("updating the {} tables", guard.word))?;
         }
     }
-    let context = ServerContext::new(db, Arc::new(SystemClock), guards::journal(), failsafe(config));
+    let context = ServerContext::new(db, Arc::new(SystemClock), guards::recorder(), failsafe(config)).with(
+        guards::notify(),
+        Arc::new(authority.clone()),
+        host_id(config),
+    );
     let (ingest, queue) = ingest::Ingest::new();
     let server = Server {
         address: Arc::default(),
@@ -215,6 +221,11 @@ pub fn failsafe(config: &Config) -> Vec<Cidr> {
     }
     list.push(Cidr::from(IpAddr::from([127, 0, 0, 1])));
     list
+}
+
+/// The name of the host that this server runs on.
+fn host_id(config: &Config) -> Option<palisade_core::HostId> {
+    config.host.clone().or_else(|| host_name().parse().ok())
 }
 
 /// The name of this machine.

@@ -150,6 +150,8 @@ impl Carried {
             self.live = until;
             lines.extend(until.map(|until| line(&Down::Live { until })));
         }
+        let asks = server.context.asked(host).into_iter();
+        lines.extend(asks.map(|ask| line(&Down::Ask { guard: ask.guard.to_owned(), body: ask.body })));
         lines.push(line(&Down::Heartbeat));
         Ok(lines)
     }

@@ -32,6 +32,7 @@ use root::Root;
 use rustls::pki_types::CertificateDer;
 use served::Served;
 use std::sync::{Arc, RwLock, RwLockReadGuard};
+use wrap::WrapKey;
 
 /// The authority. Cheap to clone: all clones are one.
 #[derive(Clone)]
@@ -249,4 +250,20 @@ fn new_serial() -> SerialNumber {
     let mut bytes = wrap::random::<16>();
     bytes[0] = bytes[0] & 0x7f | 0x40;
     SerialNumber::from_slice(&bytes)
+}
+
+impl palisade_guard::notice::Vault for Authority {
+    fn seal(&self, name: &str, secret: &[u8]) -> Result<String, palisade_guard::GuardError> {
+        let key = WrapKey::load(&self.0.config.key_file).map_err(refused)?;
+        Ok(key.seal(&format!("secret {name}"), secret))
+    }
+
+    fn open(&self, name: &str, sealed: &str) -> Result<Vec<u8>, palisade_guard::GuardError> {
+        let key = WrapKey::load(&self.0.config.key_file).map_err(refused)?;
+        key.open(&format!("secret {name}"), sealed).map_err(refused)
+    }
+}
+
+fn refused(error: CaError) -> palisade_guard::GuardError {
+    palisade_guard::GuardError::Refused(palisade_guard::contract::chain(&error))
 }

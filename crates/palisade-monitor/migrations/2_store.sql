@@ -1,0 +1,2 @@
+-- the store
+SELECT 1;

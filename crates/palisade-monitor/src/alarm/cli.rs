@@ -1,0 +1,6 @@
+//! `palisade monitor alarm …` and `palisade monitor backtest …`.
+
+use crate::cli::Verb;
+
+/// The verbs.
+pub const VERBS: &[Verb] = &[];

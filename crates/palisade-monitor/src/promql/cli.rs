@@ -1,0 +1,6 @@
+//! `palisade monitor query …`.
+
+use crate::cli::Verb;
+
+/// The verbs.
+pub const VERBS: &[Verb] = &[];
