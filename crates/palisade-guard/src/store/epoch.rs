@@ -7,6 +7,16 @@ use sqlx::SqliteConnection;
 /// The epoch of a server that never raised it.
 const FIRST: u32 = 1;
 
+/// Numbers of plans and orders that one epoch has for its own.
+const IDS_PER_EPOCH: i64 = 1_000_000;
+
+/// The lowest number that a plan or an order of this epoch may have: a server that was restored from
+/// an old copy would else give numbers that hosts know already.
+pub(super) async fn first_number(db: &mut SqliteConnection) -> Result<i64, GuardError> {
+    let epoch = epoch_proof(db).await?.map_or(FIRST, |proof| proof.epoch);
+    Ok(i64::from(epoch - FIRST) * IDS_PER_EPOCH + 1)
+}
+
 /// The newest epoch with its proof; `None` if it was never raised.
 pub async fn epoch_proof(db: &mut SqliteConnection) -> Result<Option<EpochProof>, GuardError> {
     let row: Option<(i64, String)> =

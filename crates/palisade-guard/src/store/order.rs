@@ -1,14 +1,16 @@
 //! Orders, and how far their jobs are.
 
+use super::epoch::first_number;
 use super::{from_json, json};
 use crate::GuardError;
 use palisade_core::{HostId, Job, Order};
 use sqlx::SqliteConnection;
 
-/// A new order id: `o-1`, `o-2`, ….
+/// A new order id: `o-1`, `o-2`, …; from `o-1000001` on in the second epoch.
 pub async fn order_id(db: &mut SqliteConnection) -> Result<String, GuardError> {
+    let first = first_number(&mut *db).await?;
     let (n,): (i64,) = sqlx::query_as("SELECT COALESCE(MAX(n), 0) + 1 FROM frame_order").fetch_one(db).await?;
-    Ok(format!("o-{n}"))
+    Ok(format!("o-{}", n.max(first)))
 }
 
 fn order_number(id: &str) -> i64 {

@@ -1,6 +1,7 @@
 //! Plans: one row each, which is written when it is made and when it is decided, and one row per
 //! host that it touches ([`super::plan_host`]), which a report of that host moves on.
 
+use super::epoch::first_number;
 use super::plan_host::{HostAim, aims_insert, host_moved, reports};
 use super::{at, from_json, json, ms};
 use crate::GuardError;
@@ -20,10 +21,11 @@ pub struct PlanRow {
     pub progress: PlanProgress,
 }
 
-/// A new plan id: `p-1`, `p-2`, ….
+/// A new plan id: `p-1`, `p-2`, …; from `p-1000001` on in the second epoch.
 pub async fn plan_id(db: &mut SqliteConnection) -> Result<String, GuardError> {
+    let first = first_number(&mut *db).await?;
     let (n,): (i64,) = sqlx::query_as("SELECT COALESCE(MAX(n), 0) + 1 FROM frame_plan").fetch_one(db).await?;
-    Ok(format!("p-{n}"))
+    Ok(format!("p-{}", n.max(first)))
 }
 
 pub(super) fn plan_number(id: &str) -> i64 {

@@ -2,6 +2,7 @@
 
 use crate::database::{Base, at, host, host_put, plan_put, report};
 use palisade_core::{PlanHostState, PlanState, VerdictWord};
+use palisade_guard::link::EpochProof;
 use palisade_guard::store::{self, HostAim};
 use sqlx::SqliteConnection;
 
@@ -31,6 +32,18 @@ async fn every_host_counts_by_its_own_generation() {
     assert_eq!(said(&mut tx, "p-2").await, "applied: web-1=applied", "it holds the one before");
     store::report_put(&mut tx, &report("web-1", 3, None)).await.unwrap();
     assert_eq!(said(&mut tx, &plan.id).await, "applied: web-1=applied, web-2=applied");
+}
+
+#[tokio::test]
+async fn plans_and_orders_of_a_new_epoch_have_numbers_that_no_host_knows_from_before() {
+    let base = Base::new().await;
+    let mut tx = base.begin().await;
+    assert_eq!(plan_put(&mut tx, &["web-1"], None).await.id, "p-1");
+    let proof = EpochProof { epoch: 2, signature: String::new() };
+    store::epoch_raise(&mut tx, &proof).await.unwrap();
+    assert_eq!(plan_put(&mut tx, &["web-1"], None).await.id, "p-1000001");
+    assert_eq!(plan_put(&mut tx, &["web-1"], None).await.id, "p-1000002");
+    assert_eq!(store::order_id(&mut tx).await.unwrap(), "o-1000001");
 }
 
 #[tokio::test]
