@@ -1,4 +1,5 @@
 //! A server without a network for tests: its router on a database file, with a clock that is set.
+//! [`server`] is what all of them begin with.
 #![allow(clippy::unwrap_used)]
 
 use super::access::{COOKIE, ConnectedAt, Origin};
@@ -8,7 +9,7 @@ use crate::config::{Config, ConfigArgs, RunArgs};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::{Request, header};
+use axum::http::{Request, StatusCode, header};
 use palisade_core::{Clock, Timestamp};
 use serde_json::{Value, json};
 use std::net::IpAddr;
@@ -43,6 +44,29 @@ impl Clock for SetClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_second(self.0.load(Ordering::Relaxed)).unwrap()
     }
+}
+
+/// A server on a directory that may hold the state of one before, at a moment.
+pub async fn server(dir: &TempDir, second: i64) -> (Server, Arc<SetClock>) {
+    let args = ConfigArgs { config: Some("/dev/null".into()), data_dir: Some(dir.path().join("data")) };
+    let config = Config::load(&args, &RunArgs::default()).unwrap();
+    std::fs::create_dir_all(config.server_dir()).unwrap();
+    let mut server = open(&config.server_dir(), &config, Authority::open(&config).unwrap()).await.unwrap();
+    let clock = Arc::new(SetClock(AtomicI64::new(second)));
+    server.context.clock = clock.clone();
+    server.started_at = clock.now();
+    // the clock of the start was the machine's own
+    server.access = Arc::new(super::access::Access::load(&server.context.db, clock.now()).await.unwrap());
+    (server, clock)
+}
+
+/// Status and body of an answer: JSON, else text, null if there is none.
+pub async fn answer(response: axum::response::Response) -> (StatusCode, Value) {
+    let status = response.status();
+    let bytes = axum::body::to_bytes(response.into_body(), 1 << 24).await.unwrap();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
+    (status, body)
 }
 
 /// An answer.
@@ -86,14 +110,7 @@ impl Bench {
 
     /// On a directory that may hold the state of one before.
     pub async fn on(dir: TempDir, second: i64) -> Bench {
-        let args = ConfigArgs { config: Some("/dev/null".into()), data_dir: Some(dir.path().join("data")) };
-        let config = Config::load(&args, &RunArgs::default()).unwrap();
-        std::fs::create_dir_all(config.server_dir()).unwrap();
-        let mut server = open(&config.server_dir(), &config, Authority::open(&config).unwrap()).await.unwrap();
-        let clock = Arc::new(SetClock(AtomicI64::new(second)));
-        server.context.clock = clock.clone();
-        // the clock of the start was the machine's own
-        server.access = Arc::new(super::access::Access::load(&server.context.db, clock.now()).await.unwrap());
+        let (server, clock) = server(&dir, second).await;
         Bench { router: api::network(server.clone()), server, clock, dir }
     }
 
@@ -168,9 +185,8 @@ impl Bench {
         let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
         let set = response.headers().get(header::SET_COOKIE).map(|v| v.to_str().unwrap().to_owned());
         let cookie = set.map(|set| set.split(['=', ';']).nth(1).unwrap().to_owned());
-        let status = response.status().as_u16();
-        let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
-        Answer { status, body: serde_json::from_slice(&bytes).unwrap_or_default(), cookie }
+        let (status, body) = answer(response).await;
+        Answer { status: status.as_u16(), body, cookie }
     }
 }
 

@@ -1,42 +1,29 @@
 //! A server in a test: its own router on a real database file, with a clock that the test turns.
 
 use crate::agent::identity::new_request;
-use crate::config::{Config, ConfigArgs, RunArgs};
 use crate::server::access::ConnectedAt;
-use crate::server::ca::{AgentPeer, Authority, SignedHost};
+use crate::server::ca::{AgentPeer, SignedHost};
+use crate::server::fixture::{self, SetClock, answer};
 use crate::server::peer::Peer;
-use crate::server::{Origin, Server, api, open, trust_store};
+use crate::server::{Origin, Server, api, trust_store};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode};
-use http_body_util::BodyExt;
 use palisade_core::{Clock, HostId, Timestamp, VerdictWord};
 use palisade_guard::db::Write;
 use palisade_guard::store::{self, HostFacts, HostRow};
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use tower::ServiceExt;
 
 /// 2026-11-22T12:00:00Z, until a test turns it on.
-pub struct TestClock(Mutex<Timestamp>);
-
-impl TestClock {
-    pub fn pass_s(&self, seconds: i64) {
-        *self.0.lock().unwrap() += jiff::SignedDuration::from_secs(seconds);
-    }
-}
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        *self.0.lock().unwrap()
-    }
-}
+const START_S: i64 = 1_795_348_800;
 
 /// The server, its clock and its routers.
 pub struct App {
     pub server: Server,
-    pub clock: Arc<TestClock>,
+    pub clock: Arc<SetClock>,
     network: Router,
     local: Router,
     link: Router,
@@ -47,13 +34,7 @@ impl App {
     /// A server without hosts.
     pub async fn start() -> App {
         let dir = tempfile::tempdir().unwrap();
-        let args = ConfigArgs { config: Some("/dev/null".into()), data_dir: Some(dir.path().join("data")) };
-        let config = Config::load(&args, &RunArgs::default()).unwrap();
-        std::fs::create_dir_all(config.server_dir()).unwrap();
-        let mut server = open(&config.server_dir(), &config, Authority::open(&config).unwrap()).await.unwrap();
-        let clock = Arc::new(TestClock(Mutex::new("2026-11-22T12:00:00Z".parse().unwrap())));
-        server.context.clock = clock.clone();
-        server.started_at = clock.now();
+        let (server, clock) = fixture::server(&dir, START_S).await;
         let (network, local) = (api::network(server.clone()), api::local(server.clone()));
         let link = api::link(server.clone());
         App { server, clock, network, local, link, _dir: dir }
@@ -178,14 +159,6 @@ fn request(method: &str, path: &str, from: Origin, connected_at: Timestamp) -> a
         .header("content-type", "application/json")
         .extension(ConnectInfo(from))
         .extension(ConnectedAt(connected_at))
-}
-
-async fn answer(response: axum::response::Response) -> (StatusCode, Value) {
-    let status = response.status();
-    let bytes = response.into_body().collect().await.unwrap().to_bytes();
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
-    (status, body)
 }
 
 pub fn host(name: &str) -> HostId {

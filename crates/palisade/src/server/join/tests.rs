@@ -2,38 +2,26 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::agent::identity::{Identity, Parts, ServerAddress, new_request};
-use crate::config::{Config, ConfigArgs, RunArgs};
 use crate::link::join::{JoinToken, Joined};
 use crate::server::access::Origin;
-use crate::server::ca::Authority;
-use crate::server::{self, Server, api, trust_store};
+use crate::server::fixture::{self, SetClock};
+use crate::server::{Server, api, trust_store};
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
 use http_body_util::BodyExt;
-use palisade_core::{Clock, HostId, Standing, SystemClock, Timestamp};
+use palisade_core::{Clock, HostId, Standing, SystemClock};
 use palisade_guard::store::{self, HostRow};
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
-/// The system's clock, moved ahead by hand.
-#[derive(Default)]
-struct Ahead(AtomicI64);
-
-impl Clock for Ahead {
-    fn now(&self) -> Timestamp {
-        SystemClock.now() + jiff::SignedDuration::from_secs(self.0.load(Ordering::Relaxed))
-    }
-}
-
 struct Test {
     server: Server,
-    clock: Arc<Ahead>,
+    clock: Arc<SetClock>,
     _dir: TempDir,
 }
 
@@ -45,15 +33,8 @@ struct Answer {
 impl Test {
     async fn start() -> Test {
         let dir = tempfile::tempdir().unwrap();
-        let (file, data_dir) = (dir.path().join("config.toml"), dir.path().join("data"));
-        std::fs::write(&file, "").unwrap();
-        std::fs::create_dir_all(data_dir.join("server")).unwrap();
-        let args = ConfigArgs { config: Some(file), data_dir: Some(data_dir) };
-        let config = Config::load(&args, &RunArgs::default()).unwrap();
-        let authority = Authority::open(&config).unwrap();
-        let mut server = server::open(&config.server_dir(), &config, authority).await.unwrap();
-        let clock = Arc::new(Ahead::default());
-        server.context.clock = Arc::clone(&clock) as Arc<dyn Clock>;
+        // certificates are made for the present
+        let (server, clock) = fixture::server(&dir, SystemClock.now().as_second()).await;
         Test { server, clock, _dir: dir }
     }
 
@@ -66,9 +47,8 @@ impl Test {
 
     async fn ask(&self, origin: Origin, method: Method, path: &str, body: Value) -> Answer {
         let response = self.send(origin, method, path, &body).await;
-        let status = response.status();
-        let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        Answer { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+        let (status, body) = fixture::answer(response).await;
+        Answer { status, body }
     }
 
     /// A new token, as an admin makes it.
@@ -112,7 +92,7 @@ impl Test {
     }
 
     fn later(&self, seconds: i64) {
-        self.clock.0.fetch_add(seconds, Ordering::Relaxed);
+        self.clock.pass_s(seconds);
     }
 }
 
