@@ -38,7 +38,8 @@ pub enum Columns {
     Summary = 4,
 }
 
-/// The bytes of a chunk that begins at `start_s`. Ids rise, points rise from `start_s` on.
+/// The bytes of a chunk that begins at `start_s`. Ids rise; each series has points, which rise from
+/// `start_s` on.
 pub fn encode(columns: Columns, start_s: i64, series: &[(u32, Points)]) -> Vec<u8> {
     let mut times: Vec<i64> = series.iter().flat_map(|(_, points)| points.iter().map(|(at, _)| *at)).collect();
     times.sort_unstable();
@@ -232,3 +233,7 @@ fn numbers<T: Number + Default>(
 fn at_most(n: u64, max: u64) -> Result<u64, Unreadable> {
     if n <= max { Ok(n) } else { Err(Unreadable) }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -1,6 +1,7 @@
 //! From frames to rows: what makes sense, under which numbers.
 
 use super::Store;
+use super::dictionary::Dictionary;
 use super::known::Known;
 use super::latest::{Newest, latest_put, stamp_put};
 use super::row::{raw_put, second_put};
@@ -10,6 +11,7 @@ use crate::pack::pack_frame;
 use palisade_core::HostId;
 use palisade_guard::GuardError;
 use sqlx::SqliteConnection;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const TEXT_BYTES_MAX: usize = 256;
@@ -38,24 +40,7 @@ pub(super) async fn frames_put(
     let last = sound.iter().rev().map(|sound| sound.rejected_last).find(|last| !last.is_empty()).unwrap_or_default();
     let newest = Newest { frame: newest.cleaned(), rejected, rejected_last: cut(last.to_owned()) };
     let stamp = latest_put(db, host, newest).await?;
-    let mut dictionary = store.0.of_stamp(db, host, stamp).await?;
-    let mut new: Vec<Arc<Known>> = Vec::new();
-    for (known, _) in sound.iter().flat_map(|sound| &sound.values) {
-        if dictionary.id(&known.text).is_none() && !new.iter().any(|other| other.text == known.text) {
-            new.push(Arc::clone(known));
-        }
-    }
-    if !new.is_empty() {
-        let mut more = (*dictionary).clone();
-        let refused = more.extend(db, host, new).await?;
-        if refused > 0 {
-            tracing::warn!(host.id = %host, refused, "the host has too many series; new ones are not stored");
-        }
-        let stamp = new_stamp()?;
-        stamp_put(db, host, stamp, refused).await?;
-        dictionary = Arc::new(more);
-        store.0.keep(host, stamp, Arc::clone(&dictionary));
-    }
+    let dictionary = numbered(db, store, host, stamp, &sound).await?;
     for one in &sound {
         let number = |(known, value): &(Arc<Known>, f64)| Some((dictionary.id(&known.text)?, *value));
         let mut values: Vec<(u32, f64)> = one.values.iter().filter_map(number).collect();
@@ -63,6 +48,33 @@ pub(super) async fn frames_put(
         one.put(db, host, &values).await?;
     }
     Ok(())
+}
+
+/// The dictionary of a host whose stamp this is, with numbers for all series of these frames that there
+/// is room for.
+async fn numbered(
+    db: &mut SqliteConnection,
+    store: &Store,
+    host: &HostId,
+    stamp: i64,
+    frames: &[Sound<'_>],
+) -> Result<Arc<Dictionary>, GuardError> {
+    let dictionary = store.0.of_stamp(db, host, stamp).await?;
+    let names = frames.iter().flat_map(|frame| &frame.values).map(|(known, _)| known);
+    let new: BTreeMap<&str, &Arc<Known>> =
+        names.filter(|known| dictionary.id(&known.text).is_none()).map(|known| (known.text.as_ref(), known)).collect();
+    if new.is_empty() {
+        return Ok(dictionary);
+    }
+    let mut more = (*dictionary).clone();
+    let refused = more.extend(db, host, new.into_values().cloned().collect()).await?;
+    if refused > 0 {
+        tracing::warn!(host.id = %host, refused, "the host has too many series; new ones are not stored");
+    }
+    let (stamp, more) = (new_stamp()?, Arc::new(more));
+    stamp_put(db, host, stamp, refused).await?;
+    store.0.keep(host, stamp, Arc::clone(&more));
+    Ok(more)
 }
 
 impl Sound<'_> {
