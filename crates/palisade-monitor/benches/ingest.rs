@@ -32,6 +32,7 @@ async fn measure(hosts_of_a_write: usize) -> Result<f64, Failure> {
     let dir = tempfile::tempdir()?;
     let db = Database::open(&dir.path().join("db")).await?;
     db.migrate("monitor", store::MIGRATIONS).await?;
+    let store = store::Store::default();
     let hosts: Vec<HostId> = (0..HOSTS).map(|n| format!("sim-{n:05}").parse()).collect::<Result<_, _>>()?;
     let (mut cpu_us, mut begun) = (0.0, Instant::now());
     for minute in 0..MINUTES {
@@ -43,7 +44,7 @@ async fn measure(hosts_of_a_write: usize) -> Result<f64, Failure> {
         for part in hosts.iter().zip(&records).collect::<Vec<_>>().chunks(hosts_of_a_write) {
             let mut tx = db.begin().await?;
             for (host, record) in part {
-                store::ingest(&mut tx, &store::Store::default(), host, std::slice::from_ref(record)).await?;
+                store::ingest(&mut tx, &store, host, std::slice::from_ref(record)).await?;
             }
             tx.commit().await?;
         }

@@ -5,6 +5,7 @@ use crate::catalogue::{self, CATALOGUE, Metric};
 use crate::model::{Frame, SeriesKey, TopProcess};
 use crate::series::{self, Ask, SeriesAnswer};
 use crate::{Monitor, store};
+use axum::Extension;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -66,6 +67,7 @@ struct SeriesParams {
 async fn series_show(
     _: Caller,
     State(context): State<ServerContext>,
+    Extension(monitor): Extension<Monitor>,
     params: Result<Query<SeriesParams>, QueryRejection>,
 ) -> Result<Json<SeriesAnswer>, ApiError> {
     let Query(params) = params.map_err(ApiError::invalid)?;
@@ -82,7 +84,7 @@ async fn series_show(
     let step_s = params.step.as_deref().map(step).transpose()?;
     let mut db = context.db.read().acquire().await?;
     let ask = Ask { host: &host, name: &params.name, from, to, step_s, now };
-    Ok(Json(series::series(&mut db, &ask).await?))
+    Ok(Json(series::series(&mut db, &monitor.store, &ask).await?))
 }
 
 /// Which host.

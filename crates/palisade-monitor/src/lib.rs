@@ -6,12 +6,12 @@
 //! **Words.** A *sample* is raw counters at one moment ([`palisade_sys::sample::Sample`]). A *frame* is the
 //! values of the interval between two samples. A *metric* stands in the [`catalogue`]; a *series*
 //! is a metric and the value of its label (`disk_used_ratio{mount="/srv"}`). A *tier* is one of
-//! four tables: second (kept 15 minutes), minute (15 days), 5 min (90 days), 1 h (400 days).
+//! four steps: second (kept 15 minutes), raw (15 days), 5 min (90 days), 1 h (400 days).
 //!
 //! **In order.** [`watch`] in the agent samples, [`difference`] makes the frame, the frame travels
-//! as a record; [`store`] on the server packs it ([`pack`]) into a row per host and minute;
-//! [`tend`] makes the rollups and forgets; [`series`] answers with gaps shown as gaps and a reason
-//! for every empty answer. [`observe`] and [`check`] look once a minute at what moves slowly.
+//! as a record; [`store`] on the server packs it ([`pack`]) into a row per host and moment, and seals
+//! the rows of two hours into compressed chunks and rollups; [`tend`] forgets; [`series`] answers with
+//! gaps shown as gaps and a reason for every empty answer. [`observe`] and [`check`] look once a minute at what moves slowly.
 //!
 //! **Limits.** 64 disks, interfaces and file systems, 1,000 series a frame, 10 processes in each
 //! list, 2,000 points of a series in an answer. A file system has 250 ms to answer. Command lines
@@ -112,7 +112,12 @@ impl Serve for MonitorServe {
     }
 
     fn tasks(&self, context: &ServerContext) -> Vec<BoxFuture<'static, ()>> {
-        let all = [alarm::tasks(&self.0, context), notify::tasks(&self.0, context), probe::tasks(&self.0, context)];
+        let all = [
+            store::tasks(&self.0, context),
+            alarm::tasks(&self.0, context),
+            notify::tasks(&self.0, context),
+            probe::tasks(&self.0, context),
+        ];
         all.into_iter().flatten().collect()
     }
 

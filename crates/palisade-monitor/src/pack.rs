@@ -121,7 +121,7 @@ pub fn as_stored(value: f64) -> f64 {
     if kind(value) == 2 { f64::from(value as f32) } else { value }
 }
 
-fn kind(value: f64) -> u8 {
+pub(crate) fn kind(value: f64) -> u8 {
     if value == 0.0 {
         0
     } else if (1.0..WHOLE_MAX).contains(&value) && value.fract() == 0.0 {
@@ -133,7 +133,7 @@ fn kind(value: f64) -> u8 {
     }
 }
 
-fn put_value(out: &mut Vec<u8>, value: f64) {
+pub(crate) fn put_value(out: &mut Vec<u8>, value: f64) {
     match kind(value) {
         0 => {}
         1 => put_varint(out, value as u64),
@@ -142,7 +142,7 @@ fn put_value(out: &mut Vec<u8>, value: f64) {
     }
 }
 
-fn value(left: &mut &[u8], kind: u8) -> Result<f64, Unreadable> {
+pub(crate) fn value(left: &mut &[u8], kind: u8) -> Result<f64, Unreadable> {
     match kind {
         0 => Ok(0.0),
         1 => Ok(varint(left)? as f64),
@@ -152,7 +152,7 @@ fn value(left: &mut &[u8], kind: u8) -> Result<f64, Unreadable> {
     }
 }
 
-fn put_varint(out: &mut Vec<u8>, mut n: u64) {
+pub(crate) fn put_varint(out: &mut Vec<u8>, mut n: u64) {
     while n >= 0x80 {
         out.push(n as u8 | 0x80);
         n >>= 7;
@@ -160,7 +160,7 @@ fn put_varint(out: &mut Vec<u8>, mut n: u64) {
     out.push(n as u8);
 }
 
-fn varint(left: &mut &[u8]) -> Result<u64, Unreadable> {
+pub(crate) fn varint(left: &mut &[u8]) -> Result<u64, Unreadable> {
     let mut n = 0;
     for shift in (0..64).step_by(7) {
         let [byte] = take(left)?;
@@ -172,7 +172,7 @@ fn varint(left: &mut &[u8]) -> Result<u64, Unreadable> {
     Err(Unreadable)
 }
 
-fn take<const N: usize>(left: &mut &[u8]) -> Result<[u8; N], Unreadable> {
+pub(crate) fn take<const N: usize>(left: &mut &[u8]) -> Result<[u8; N], Unreadable> {
     let (head, tail) = left.split_first_chunk::<N>().ok_or(Unreadable)?;
     *left = tail;
     Ok(*head)

@@ -4,7 +4,7 @@
 use crate::catalogue::{self, Metric};
 use crate::model::SeriesKey;
 use crate::pack::Summary;
-use crate::store::{self, Dictionary, Tier};
+use crate::store::{self, Points, Store, Tier};
 use palisade_core::{HostId, Timestamp};
 use palisade_guard::GuardError;
 use serde::{Deserialize, Serialize};
@@ -14,8 +14,13 @@ use utoipa::ToSchema;
 
 /// The most points of one series in an answer.
 pub const POINTS_MAX: i64 = 2_000;
-/// The most rows that one answer reads.
-const ROWS_MAX: i64 = 10_000;
+/// The most points of a series that one answer reads.
+const READ_MAX: i64 = 10_000;
+/// The longest step of raw samples.
+const RAW_STEP_S_MAX: i64 = 60;
+/// A distance between samples that covers less than one part in so many of the time is a gap, not
+/// the step at which they were taken.
+const STEP_SHARE: i64 = 20;
 /// The most series in an answer.
 const SERIES_SHOWN_MAX: usize = 200;
 
@@ -91,73 +96,89 @@ pub struct Grid {
     pub from_s: i64,
     /// The end of the last.
     pub to_s: i64,
+    /// True when a step is several values.
+    pub is_band: bool,
 }
 
-/// The finest tier that still has the beginning of the range and reads few enough rows, and steps
+/// The finest tier that still has the beginning of the range and reads few enough points, and steps
 /// that make few enough points. Seconds only if `has_seconds`: there are none unless somebody
-/// looked on.
-pub fn grid(from_s: i64, to_s: i64, step_s: Option<i64>, now_s: i64, has_seconds: bool) -> Grid {
+/// looked on. `raw_step_s` is the distance between raw samples.
+pub fn grid(from_s: i64, to_s: i64, step_s: Option<i64>, now_s: i64, (has_seconds, raw_step_s): (bool, i64)) -> Grid {
     let span_s = (to_s - from_s).max(1);
+    let own_step_s = |tier: Tier| if tier == Tier::Raw { raw_step_s } else { tier.step_s() };
     let answers = |tier: &Tier| {
         let kept = from_s >= now_s - tier.kept_s();
-        let few = span_s / tier.step_s() <= ROWS_MAX;
+        let few = span_s / own_step_s(*tier) <= READ_MAX;
         kept && few && (*tier != Tier::Second || has_seconds)
     };
     let tier = Tier::ALL.into_iter().find(answers).unwrap_or(Tier::Hour);
-    let least = tier.step_s();
+    let least = own_step_s(tier);
     // a step that does not divide the range touches one point more
     let needed = step_s.unwrap_or(least).max(least).max(span_s.div_euclid(POINTS_MAX - 1) + 1).min(span_s.max(least));
     let step_s = needed.div_euclid(least) * least + if needed % least == 0 { 0 } else { least };
     let from_s = from_s.div_euclid(step_s) * step_s;
-    Grid { tier, step_s, from_s, to_s: from_s + (to_s - from_s + step_s - 1).div_euclid(step_s) * step_s }
+    let to_s = from_s + (to_s - from_s + step_s - 1).div_euclid(step_s) * step_s;
+    Grid { tier, step_s, from_s, to_s, is_band: least < step_s || matches!(tier, Tier::FiveMinutes | Tier::Hour) }
 }
 
 /// Answers `ask`.
-pub async fn series(db: &mut SqliteConnection, ask: &Ask<'_>) -> Result<SeriesAnswer, GuardError> {
+pub async fn series(db: &mut SqliteConnection, store: &Store, ask: &Ask<'_>) -> Result<SeriesAnswer, GuardError> {
     let (from_s, to_s, now_s) = (ask.from.as_second(), ask.to.as_second(), ask.now.as_second());
+    let newest = store::latest_step(db, ask.host).await?;
+    let raw_step_s = newest.map_or(RAW_STEP_S_MAX, |(_, step_s)| step_s.clamp(1, RAW_STEP_S_MAX));
+    let grid_of = |has_seconds, raw_step_s| grid(from_s, to_s, ask.step_s, now_s, (has_seconds, raw_step_s));
     let Some(metric) = catalogue::metric(ask.name) else {
-        return Ok(empty(ask.name, None, grid(from_s, to_s, ask.step_s, now_s, false), unknown(ask.name)));
+        return Ok(empty(ask.name, None, grid_of(false, raw_step_s), unknown(ask.name)));
     };
-    let has_seconds = has_seconds(db, ask).await?;
-    let grid = grid(from_s, to_s, ask.step_s, now_s, has_seconds);
-    let dictionary = Dictionary::read(db, ask.host).await?;
-    let mut wanted = dictionary.of_metric(ask.name);
-    wanted.truncate(SERIES_SHOWN_MAX);
-    if wanted.is_empty() {
-        let reason = if dictionary.is_empty() {
-            format!(
-                "no metrics of {} have arrived yet; the first come within seconds of the start of its agent",
-                ask.host
-            )
-        } else {
-            format!("{} has never sent {}: its kernel may not have it, or it has no such device", ask.host, ask.name)
-        };
-        return Ok(empty(ask.name, Some(metric), grid, reason));
+    let has_seconds = has_seconds(db, store, ask).await?;
+    let mut grid = grid_of(has_seconds, raw_step_s);
+    let dictionary = store.dictionary(db, ask.host).await?;
+    if dictionary.of_metric(ask.name).is_empty() {
+        return Ok(empty(ask.name, Some(metric), grid, never(ask, dictionary.is_empty())));
     }
-    let rows = store::rows(db, grid.tier, ask.host.as_str(), (grid.from_s, grid.to_s), ROWS_MAX * 2).await?;
+    // a coarser step of the data begins earlier and ends later
+    let range = (grid.from_s - RAW_STEP_S_MAX, grid.to_s + RAW_STEP_S_MAX);
+    let mut columns = store.columns(db, std::slice::from_ref(ask.host), ask.name, grid.tier, range).await?;
+    columns.truncate(SERIES_SHOWN_MAX);
+    if grid.tier == Tier::Raw {
+        let found_s = columns.iter().map(|column| data_step_s(&column.points)).max().unwrap_or(0);
+        grid = grid_of(has_seconds, found_s.max(raw_step_s));
+    }
     let mut answer = empty(ask.name, Some(metric), grid, String::new());
-    answer.series = collect(&wanted, &rows, grid, now_s);
+    answer.series = columns.iter().filter_map(|column| shown(&column.key, &column.points, grid, now_s)).collect();
     answer.reason = match answer.series.is_empty() {
-        true => Some(why_empty(db, ask, grid).await?),
+        true => Some(why_empty(ask, grid, newest.map(|(at, _)| at))),
         false => None,
     };
     Ok(answer)
 }
 
+/// The largest distance between two samples that is a step and not a gap: a host may have been told
+/// to sample more often than before.
+fn data_step_s(points: &Points) -> i64 {
+    let mut covered: BTreeMap<i64, i64> = BTreeMap::new();
+    for pair in points.windows(2) {
+        let step_s = pair[1].0 - pair[0].0;
+        *covered.entry(step_s).or_default() += step_s;
+    }
+    covered.retain(|step_s, _| *step_s <= RAW_STEP_S_MAX);
+    let all: i64 = covered.values().sum();
+    covered.into_iter().rev().find(|(_, own)| own * STEP_SHARE >= all).map_or(0, |(step_s, _)| step_s)
+}
+
 /// True if steps of less than a minute are asked for and there are some, or if none are asked for
 /// and seconds cover at least half of the range: a short look must not hide the minutes before it.
-async fn has_seconds(db: &mut SqliteConnection, ask: &Ask<'_>) -> Result<bool, GuardError> {
+async fn has_seconds(db: &mut SqliteConnection, store: &Store, ask: &Ask<'_>) -> Result<bool, GuardError> {
     let (from_s, to_s) = (ask.from.as_second(), ask.to.min(ask.now).as_second());
     let needed = match ask.step_s {
-        Some(step_s) if step_s < Tier::Minute.step_s() => 1,
+        Some(step_s) if step_s < Tier::Raw.step_s() => 1,
         Some(_) => return Ok(false),
         None => ((to_s - from_s) / 2).max(1),
     };
     if needed > Tier::Second.kept_s() {
         return Ok(false);
     }
-    let rows = store::rows(db, Tier::Second, ask.host.as_str(), (from_s, to_s), needed).await?;
-    Ok(rows.len() as i64 == needed)
+    Ok(store.seconds_count(db, ask.host, (from_s, to_s), needed).await? == needed)
 }
 
 fn empty(name: &str, metric: Option<&Metric>, grid: Grid, reason: String) -> SeriesAnswer {
@@ -182,60 +203,53 @@ fn unknown(name: &str) -> String {
     }
 }
 
-async fn why_empty(db: &mut SqliteConnection, ask: &Ask<'_>, grid: Grid) -> Result<String, GuardError> {
-    let hour_kept_s = Tier::Hour.kept_s();
-    if ask.from > ask.now {
-        return Ok("the range lies in the future".to_owned());
+fn never(ask: &Ask<'_>, is_new: bool) -> String {
+    let Ask { host, name, .. } = ask;
+    match is_new {
+        true => {
+            format!("no metrics of {host} have arrived yet; the first come within seconds of the start of its agent")
+        }
+        false => format!("{host} has never sent {name}: its kernel may not have it, or it has no such device"),
     }
-    if grid.to_s <= ask.now.as_second() - hour_kept_s {
-        return Ok(format!("outside of retention: metrics are kept {} days", hour_kept_s / 86_400));
-    }
-    let last = store::latest_at(db, ask.host).await?;
-    Ok(match last.filter(|last| last.as_second() < grid.from_s) {
-        Some(last) => format!("{} has been silent since {last}", ask.host),
-        None => format!("{} sent no {} in this range", ask.host, ask.name),
-    })
 }
 
-/// Puts the rows into the steps. A series without any value in the range is left out.
-fn collect(wanted: &[(u32, SeriesKey)], rows: &[(i64, Vec<u8>)], grid: Grid, now_s: i64) -> Vec<Series> {
+fn why_empty(ask: &Ask<'_>, grid: Grid, last: Option<Timestamp>) -> String {
+    let hour_kept_s = Tier::Hour.kept_s();
+    if ask.from > ask.now {
+        return "the range lies in the future".to_owned();
+    }
+    if grid.to_s <= ask.now.as_second() - hour_kept_s {
+        return format!("outside of retention: metrics are kept {} days", hour_kept_s / 86_400);
+    }
+    match last.filter(|last| last.as_second() < grid.from_s) {
+        Some(last) => format!("{} has been silent since {last}", ask.host),
+        None => format!("{} sent no {} in this range", ask.host, ask.name),
+    }
+}
+
+/// Puts the points into the steps; nothing if there are none.
+fn shown(key: &SeriesKey, points: &Points, grid: Grid, now_s: i64) -> Option<Series> {
     let steps = ((grid.to_s - grid.from_s) / grid.step_s).clamp(0, POINTS_MAX + 1) as usize;
-    let mut found: BTreeMap<u32, Vec<Option<Summary>>> = wanted.iter().map(|(id, _)| (*id, Vec::new())).collect();
-    for (at_s, body) in rows {
-        let step = ((at_s - grid.from_s) / grid.step_s) as usize;
-        let add = |id, value: Summary| {
-            let Some(series) = found.get_mut(&id) else { return };
-            if series.is_empty() {
-                series.resize(steps, None);
-            }
-            if let Some(slot) = series.get_mut(step) {
-                *slot = Some(slot.map_or(value, |before| before.with(value)));
-            }
-        };
-        if grid.tier.unpack(body, add).is_err() {
-            tracing::warn!(at = at_s, "stored metrics cannot be read; shown as a gap");
+    let mut series: Vec<Option<Summary>> = vec![None; steps];
+    for (at_s, value) in points.iter().filter(|(at_s, _)| *at_s >= grid.from_s) {
+        if let Some(slot) = series.get_mut(((at_s - grid.from_s) / grid.step_s) as usize) {
+            *slot = Some(slot.map_or(*value, |before| before.with(*value)));
         }
+    }
+    if series.iter().all(Option::is_none) {
+        return None;
     }
     // the frame of a step that has just ended may be on its way: that is no gap
     let certain = steps.min(((now_s - grid.from_s) / grid.step_s - 1).max(0) as usize);
-    let is_summary = grid.step_s > Tier::Minute.step_s() || grid.step_s > grid.tier.step_s();
-    let shown = wanted.iter().filter_map(|(id, key)| {
-        let mut series = found.remove(id).filter(|series| !series.is_empty())?;
-        while series.len() > certain && series.last() == Some(&None) {
-            series.pop();
-        }
-        Some(shown(key, &series, grid, is_summary))
-    });
-    shown.collect()
-}
-
-fn shown(key: &SeriesKey, series: &[Option<Summary>], grid: Grid, is_summary: bool) -> Series {
+    while series.len() > certain && series.last() == Some(&None) {
+        series.pop();
+    }
     let times = (0..).map(|n| grid.from_s + n * grid.step_s);
-    let band = |of: fn(&Summary) -> f64| is_summary.then(|| series.iter().map(|s| s.as_ref().map(of)).collect());
-    Series {
+    let band = |of: fn(&Summary) -> f64| grid.is_band.then(|| series.iter().map(|s| s.as_ref().map(of)).collect());
+    Some(Series {
         labels: key.labels(),
-        points: times.zip(series).map(|(at, s)| Point(at, s.map(|s| s.avg))).collect(),
+        points: times.zip(&series).map(|(at, s)| Point(at, s.map(|s| s.avg))).collect(),
         min: band(|s| s.min),
         max: band(|s| s.max),
-    }
+    })
 }

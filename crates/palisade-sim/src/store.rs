@@ -28,8 +28,15 @@ pub async fn counts(database: &Path, kind: &str) -> Result<HashMap<String, Store
         .await
         .with_context(|| format!("opening `{}` for reading", database.display()))?;
     let mut all: HashMap<String, Stored> = HashMap::new();
-    let frames: Vec<(String, i64)> =
-        sqlx::query_as("SELECT host, COUNT(*) FROM monitor_minute GROUP BY host").fetch_all(&mut db).await?;
+    // rows that wait to be sealed, and the moments of chunks: the longest of each window
+    let frames: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT host, SUM(frames) FROM (
+           SELECT host, COUNT(*) AS frames FROM monitor_raw GROUP BY host UNION ALL
+           SELECT host, MAX(points) FROM monitor_chunk WHERE tier = 1 GROUP BY host, start
+         ) GROUP BY host",
+    )
+    .fetch_all(&mut db)
+    .await?;
     for (host, count) in frames {
         all.entry(host).or_default().frames = count.unsigned_abs();
     }

@@ -1,19 +1,20 @@
 //! What the rest of the guard asks of the store: series of several hosts in columns, and all of one
 //! host since a moment.
 
-use super::{Dictionary, Tier, rows};
+use super::dictionary::{Dictionaries, Dictionary};
+use super::points::{Points, Strands, join};
+use super::tier::WINDOW_S;
+use super::{Tier, put, read, row, sealed};
 use crate::model::{Frame, SeriesKey};
-use crate::pack::Summary;
 use palisade_core::HostId;
 use palisade_guard::GuardError;
 use sqlx::SqliteConnection;
-
-/// Rows of one host in one answer.
-const ROWS_MAX: i64 = 100_000;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The store of samples. Cheap to clone: all clones are one.
 #[derive(Debug, Clone, Default)]
-pub struct Store;
+pub struct Store(pub(super) Arc<Dictionaries>);
 
 /// One series of one host over time.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +25,7 @@ pub struct Column {
     pub key: SeriesKey,
     /// The beginning of each step that has values (Unix seconds, rising), and what they were. On the
     /// raw tier a step is one sample.
-    pub points: Vec<(i64, Summary)>,
+    pub points: Points,
 }
 
 /// All values of a host at one moment: Unix seconds, and value by series.
@@ -34,42 +35,34 @@ impl Store {
     /// Stores frames of a host; one of the same moment is merged, newer values win. What makes no
     /// sense is left out and counted.
     pub async fn put(&self, db: &mut SqliteConnection, host: &HostId, frames: &[Frame]) -> Result<(), GuardError> {
-        super::frames_put(db, host, frames).await
+        put::frames_put(db, self, host, frames).await
     }
 
     /// The series of a metric of these hosts in `from_s..to_s`, host by host; those without a value
-    /// are left out. Newest data that no rollup holds yet is read from the raw tier.
+    /// are left out. What no chunk holds yet is read from the raw rows.
     pub async fn columns(
         &self,
         db: &mut SqliteConnection,
         hosts: &[HostId],
         name: &str,
         tier: Tier,
-        (from_s, to_s): (i64, i64),
+        range: (i64, i64),
     ) -> Result<Vec<Column>, GuardError> {
         let mut columns = Vec::new();
         for host in hosts {
-            let wanted = Dictionary::read(db, host).await?.of_metric(name);
-            let mut own: Vec<Column> = wanted
-                .iter()
-                .map(|(_, key)| Column { host: host.clone(), key: key.clone(), points: Vec::new() })
-                .collect();
-            for (at_s, body) in rows(db, tier, host.as_str(), (from_s, to_s), ROWS_MAX).await? {
-                let add = |id, value| {
-                    if let Some(n) = wanted.iter().position(|(wanted, _)| *wanted == id) {
-                        own[n].points.push((at_s, value));
-                    }
-                };
-                if tier.unpack(&body, add).is_err() {
-                    tracing::warn!(at = at_s, "stored metrics cannot be read; shown as a gap");
-                }
-            }
-            columns.extend(own.into_iter().filter(|column| !column.points.is_empty()));
+            let wanted = self.0.read(db, host).await?.of_metric(name);
+            let ids: BTreeSet<u32> = wanted.iter().map(|(id, _)| *id).collect();
+            let mut found = read::strands(db, host.as_str(), &ids, tier, range).await?;
+            columns.extend(
+                wanted
+                    .into_iter()
+                    .filter_map(|(id, key)| found.remove(&id).map(|points| Column { host: host.clone(), key, points })),
+            );
         }
         Ok(columns)
     }
 
-    /// All raw samples of a host that begin after `after_s`, oldest first, at most `limit` rows.
+    /// All raw samples of a host that begin after `after_s`, oldest first, at most `limit` moments.
     pub async fn samples_since(
         &self,
         db: &mut SqliteConnection,
@@ -77,21 +70,67 @@ impl Store {
         after_s: i64,
         limit: i64,
     ) -> Result<Vec<SamplesRow>, GuardError> {
-        let dictionary = Dictionary::read(db, host).await?;
-        let stored = rows(db, Tier::Minute, host.as_str(), (after_s + 1, i64::MAX), limit).await?;
-        let unpacked = stored.into_iter().map(|(at_s, body)| {
-            let mut values = Vec::new();
-            let add = |id, value: Summary| values.extend(dictionary.key(id).map(|key| (key, value.avg)));
-            if Tier::Minute.unpack(&body, add).is_err() {
-                tracing::warn!(at = at_s, "stored metrics cannot be read; passed over");
+        let dictionary = self.0.read(db, host).await?;
+        let moments = usize::try_from(limit).unwrap_or(0);
+        let found = raw_since(db, host.as_str(), &dictionary, after_s, moments).await?;
+        let mut rows: BTreeMap<i64, Vec<(SeriesKey, f64)>> = BTreeMap::new();
+        for (key, points) in found.iter().filter_map(|(id, points)| Some((dictionary.key(*id)?, points))) {
+            let after = points.partition_point(|(at, _)| *at <= after_s);
+            for (at, value) in &points[after..] {
+                rows.entry(*at).or_default().push((key.clone(), value.avg));
             }
-            (at_s, values)
-        });
-        Ok(unpacked.collect())
+        }
+        Ok(rows.into_iter().take(moments).collect())
     }
 
     /// Every series that a host has ever had.
     pub async fn series_of(&self, db: &mut SqliteConnection, host: &HostId) -> Result<Vec<SeriesKey>, GuardError> {
-        Ok(Dictionary::read(db, host).await?.keys())
+        Ok(self.0.read(db, host).await?.keys())
     }
+
+    /// How many seconds of a host are stored in a range, at most `limit`.
+    pub(crate) async fn seconds_count(
+        &self,
+        db: &mut SqliteConnection,
+        host: &HostId,
+        range: (i64, i64),
+        limit: i64,
+    ) -> Result<i64, GuardError> {
+        Ok(row::seconds(db, host.as_str(), range, limit).await?.len() as i64)
+    }
+
+    /// The series of a host by number.
+    pub(crate) async fn dictionary(
+        &self,
+        db: &mut SqliteConnection,
+        host: &HostId,
+    ) -> Result<Arc<Dictionary>, GuardError> {
+        self.0.read(db, host).await
+    }
+}
+
+/// The raw samples after `after_s`, at least the first `moments` of them, or all.
+async fn raw_since(
+    db: &mut SqliteConnection,
+    host: &str,
+    dictionary: &Dictionary,
+    after_s: i64,
+    moments: usize,
+) -> Result<Strands, GuardError> {
+    let rows = row::raw(db, host, (after_s.saturating_add(1), i64::MAX), moments as i64).await?;
+    let mut all = Strands::new();
+    let blocks = sealed::blocks(1..=dictionary.last());
+    let starts = sealed::starts(db, host, &blocks, after_s.saturating_sub(WINDOW_S), moments as i64).await?;
+    let mut found = BTreeSet::new();
+    for start_s in starts {
+        if found.len() >= moments {
+            break;
+        }
+        let range = (start_s, start_s + WINDOW_S);
+        let chunk = sealed::read(db, host, Tier::Raw, &blocks, range, |_| true).await?;
+        found.extend(chunk.values().flatten().map(|(at, _)| *at).filter(|at| *at > after_s));
+        chunk.into_iter().for_each(|(id, points)| all.entry(id).or_default().extend(points));
+    }
+    join(&mut all, row::strands(host, &rows, |_| true));
+    Ok(all)
 }

@@ -98,10 +98,7 @@ async fn a_series_defaults_to_the_last_hour() {
     let app = App::at(NOON + 3_600).await;
     app.stored.minutes(NOON, 60).await;
     let (status, answer) = app.get("/api/v1/monitor/series?host=web-1&name=cpu_usage_ratio").await;
-    assert_eq!(
-        (status, answer["tier"].as_str(), answer["step_s"].as_i64()),
-        (StatusCode::OK, Some("minute"), Some(60))
-    );
+    assert_eq!((status, answer["tier"].as_str(), answer["step_s"].as_i64()), (StatusCode::OK, Some("raw"), Some(60)));
     assert_eq!(answer["series"][0]["points"].as_array().unwrap().len(), 60);
     assert_eq!(answer["series"][0]["points"][0], json!([NOON, 0.0]));
     let (_, same) = app

@@ -8,6 +8,7 @@ mod live;
 mod pack;
 mod sampler;
 mod series;
+mod store;
 mod stored;
 mod systems;
 mod tend;

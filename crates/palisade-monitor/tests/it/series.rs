@@ -14,7 +14,7 @@ async fn an_hour_of_minutes_comes_back_in_order_with_gaps_as_nulls() {
     stored.minutes(NOON, 3).await;
     stored.minutes(NOON + 6 * 60, 2).await; // minutes 3, 4 and 5 are missing
     let answer = stored.series("cpu_usage_ratio", (NOON, NOON + 3_600), None, NOON + 8 * 60 + 30).await;
-    assert_eq!((answer.tier, answer.step_s, answer.unit.as_str(), answer.reason), (Tier::Minute, 60, "ratio", None));
+    assert_eq!((answer.tier, answer.step_s, answer.unit.as_str(), answer.reason), (Tier::Raw, 60, "ratio", None));
     let values = [Some(0.0), Some(0.01), Some(0.02), None, None, None, Some(0.0), Some(0.01)];
     let expected: Vec<_> = (0..).zip(values).map(|(n, v)| Point(NOON + n * 60, v.map(as_stored))).collect();
     assert_eq!(answer.series[0].points, expected);
@@ -51,7 +51,7 @@ async fn a_step_averages_and_shows_the_smallest_and_largest() {
     let series = &answer.series[0];
     let near =
         |value: Option<f64>, expected: f64| assert!((value.unwrap() - expected).abs() < 1e-7, "{value:?} {expected}");
-    assert_eq!((answer.tier, answer.step_s, series.points.len()), (Tier::Minute, 300, 2));
+    assert_eq!((answer.tier, answer.step_s, series.points.len()), (Tier::Raw, 300, 2));
     near(series.points[0].1, 0.02);
     near(series.points[1].1, 0.07);
     near(series.min.as_ref().unwrap()[1], 0.05);
@@ -66,8 +66,8 @@ async fn seconds_answer_where_somebody_looked_on_and_do_not_hide_minutes() {
     stored.ingest(&live).await;
     let now_s = NOON + 300;
     let asked = async |from_s: i64, step_s| stored.series("cpu_usage_ratio", (from_s, now_s), step_s, now_s).await.tier;
-    assert_eq!(asked(NOON, None).await, Tier::Minute);
-    assert_eq!(asked(NOON, Some(60)).await, Tier::Minute);
+    assert_eq!(asked(NOON, None).await, Tier::Raw);
+    assert_eq!(asked(NOON, Some(60)).await, Tier::Raw);
     assert_eq!(asked(NOON + 270, None).await, Tier::Second);
     assert_eq!(asked(NOON, Some(1)).await, Tier::Second);
     let answer = stored.series("cpu_usage_ratio", (now_s - 30, now_s), Some(1), now_s).await;
@@ -108,18 +108,18 @@ async fn an_empty_answer_says_why() {
 fn the_finest_tier_that_still_has_the_range_answers() {
     let now_s = NOON + 15 * DAY_S + 77;
     let asked = |back_s: i64, step_s| {
-        let grid = grid(now_s - back_s, now_s, step_s, now_s, false);
+        let grid = grid(now_s - back_s, now_s, step_s, now_s, (false, 60));
         (grid.tier, grid.step_s)
     };
-    assert_eq!(asked(900, None), (Tier::Minute, 60));
-    assert_eq!(asked(DAY_S, None), (Tier::Minute, 60));
-    assert_eq!(asked(DAY_S, Some(3_600)), (Tier::Minute, 3_600));
-    assert_eq!(asked(2 * DAY_S, None), (Tier::Minute, 120));
+    assert_eq!(asked(900, None), (Tier::Raw, 60));
+    assert_eq!(asked(DAY_S, None), (Tier::Raw, 60));
+    assert_eq!(asked(DAY_S, Some(3_600)), (Tier::Raw, 3_600));
+    assert_eq!(asked(2 * DAY_S, None), (Tier::Raw, 120));
     assert_eq!(asked(7 * DAY_S, None), (Tier::FiveMinutes, 600));
     assert_eq!(asked(30 * DAY_S, None), (Tier::FiveMinutes, 1_500));
     assert_eq!(asked(30 * DAY_S, Some(1)), (Tier::FiveMinutes, 1_500));
     assert_eq!(asked(300 * DAY_S, None), (Tier::Hour, 14_400));
-    assert_eq!(asked(900, Some(7)), (Tier::Minute, 60));
+    assert_eq!(asked(900, Some(7)), (Tier::Raw, 60));
 }
 
 proptest! {
@@ -127,12 +127,13 @@ proptest! {
 
     #[test]
     fn no_range_makes_more_than_2000_points(
-        back_s in 1..800 * DAY_S, span_s in 1..800 * DAY_S, step_s in proptest::option::of(1..3_650 * DAY_S), seconds in any::<bool>()
+        back_s in 1..800 * DAY_S, span_s in 1..800 * DAY_S, step_s in proptest::option::of(1..3_650 * DAY_S), seconds in any::<bool>(), raw_step_s in 1_i64..=60
     ) {
-        let grid = grid(NOON - back_s, NOON - back_s + span_s, step_s, NOON, seconds);
+        let grid = grid(NOON - back_s, NOON - back_s + span_s, step_s, NOON, (seconds, raw_step_s));
         let points = (grid.to_s - grid.from_s) / grid.step_s;
         prop_assert!((1..=POINTS_MAX).contains(&points), "{points} {grid:?}");
-        prop_assert_eq!(grid.step_s % grid.tier.step_s(), 0);
+        let own = if grid.tier == Tier::Raw { raw_step_s } else { grid.tier.step_s() };
+        prop_assert_eq!(grid.step_s % own, 0);
         prop_assert!(grid.from_s <= NOON - back_s && grid.to_s >= NOON - back_s + span_s);
     }
 }
@@ -145,7 +146,29 @@ async fn a_week_of_minutes_stays_below_2000_points() {
     }
     let now_s = NOON + 2 * DAY_S;
     let answer = stored.series("cpu_usage_ratio", (NOON, now_s), None, now_s).await;
-    assert_eq!((answer.tier, answer.step_s), (Tier::Minute, 120));
+    assert_eq!((answer.tier, answer.step_s), (Tier::Raw, 120));
     assert!(answer.series[0].points.len() as i64 <= POINTS_MAX);
     assert!(answer.series[0].points.iter().all(|p| p.1.is_some()));
+}
+
+#[tokio::test]
+async fn a_host_that_samples_every_10_seconds_is_shown_so_and_its_minutes_before_that_are_no_gaps() {
+    let stored = Stored::new().await;
+    stored.minutes(NOON, 60).await;
+    let fine: Vec<_> = (0..360).map(|n| fine(NOON + 3_600 + n * 10)).collect();
+    stored.ingest(&fine).await;
+    let now_s = NOON + 7_200;
+    let answer = stored.series("cpu_usage_ratio", (NOON + 3_600, now_s), None, now_s).await;
+    let values = answer.series[0].points.iter().filter(|p| p.1.is_some()).count();
+    assert_eq!((answer.tier, answer.step_s, values, &answer.series[0].min), (Tier::Raw, 10, 360, &None));
+    let answer = stored.series("cpu_usage_ratio", (NOON, now_s), Some(10), now_s).await;
+    let gaps = answer.series[0].points.iter().filter(|p| p.1.is_none()).count();
+    assert_eq!((answer.step_s, answer.series[0].points.len(), gaps), (60, 120, 0));
+}
+
+fn fine(at_s: i64) -> palisade_guard::Record {
+    let mut record = record(at_s, 0.25, false);
+    record.body["step_s"] = 10.into();
+    record.body["interval_s"] = 10.into();
+    record
 }

@@ -3,6 +3,7 @@
 use palisade_core::{HostId, Timestamp};
 use palisade_guard::db::Database;
 use palisade_guard::{Record, store as frame_store};
+use palisade_monitor::pack::pack_frame;
 use palisade_monitor::series::{Ask, SeriesAnswer, series};
 use palisade_monitor::{store, tend};
 use serde_json::json;
@@ -12,6 +13,7 @@ pub const NOON: i64 = 1_795_348_800;
 
 pub struct Stored {
     pub db: Database,
+    pub store: store::Store,
     _dir: tempfile::TempDir,
 }
 
@@ -41,12 +43,34 @@ impl Stored {
         let db = Database::open(&dir.path().join("palisade.db")).await.unwrap();
         db.migrate("frame", frame_store::MIGRATIONS).await.unwrap();
         db.migrate("monitor", store::MIGRATIONS).await.unwrap();
-        Stored { db, _dir: dir }
+        Stored { db, store: store::Store::default(), _dir: dir }
+    }
+
+    /// A database of the version before, with two minutes of one series.
+    pub async fn old() -> Stored {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Database::open(&dir.path().join("palisade.db")).await.unwrap();
+        db.migrate("frame", frame_store::MIGRATIONS).await.unwrap();
+        db.migrate("monitor", &store::MIGRATIONS[..1]).await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        for statement in [
+            "INSERT INTO monitor_series (host, id, key) VALUES ('web-1', 1, 'load1')",
+            "INSERT INTO monitor_latest (host, at, body) VALUES ('web-1', 1795348877, '{}')",
+        ] {
+            sqlx::query(statement).execute(&mut *tx).await.unwrap();
+        }
+        for (at_s, value) in [(NOON, 0.5), (NOON + 60, 1.5)] {
+            let row = sqlx::query("INSERT INTO monitor_minute (host, at, body) VALUES ('web-1', $1, $2)");
+            row.bind(at_s).bind(pack_frame(60.0, &[(1, value)])).execute(&mut *tx).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        db.migrate("monitor", store::MIGRATIONS).await.unwrap();
+        Stored { db, store: store::Store::default(), _dir: dir }
     }
 
     pub async fn ingest(&self, records: &[Record]) {
         let mut tx = self.db.begin().await.unwrap();
-        store::ingest(&mut tx, &store::Store::default(), &host(), records).await.unwrap();
+        store::ingest(&mut tx, &self.store, &host(), records).await.unwrap();
         tx.commit().await.unwrap();
     }
 
@@ -57,10 +81,33 @@ impl Stored {
         self.ingest(&records).await;
     }
 
+    /// Seals all that is due.
+    pub async fn seal(&self, now_s: i64) {
+        let mut tx = self.db.begin().await.unwrap();
+        for round in 0.. {
+            assert!(round < 10_000, "sealing does not come to an end");
+            let due = store::seal::due(&mut tx, at(now_s), 100).await.unwrap();
+            for (host, start_s) in &due {
+                store::seal::window(&mut tx, host, *start_s, at(now_s)).await.unwrap();
+            }
+            if due.is_empty() {
+                break;
+            }
+        }
+        tx.commit().await.unwrap();
+    }
+
+    /// Seals all that is due, and forgets.
     pub async fn tend(&self, now_s: i64) {
+        self.seal(now_s).await;
         let mut tx = self.db.begin().await.unwrap();
         tend::tend(&mut tx, at(now_s)).await.unwrap();
         tx.commit().await.unwrap();
+    }
+
+    pub async fn columns(&self, name: &str, tier: store::Tier, range: (i64, i64)) -> Vec<store::Column> {
+        let mut db = self.db.read().acquire().await.unwrap();
+        self.store.columns(&mut db, &[host()], name, tier, range).await.unwrap()
     }
 
     pub async fn series(
@@ -73,7 +120,7 @@ impl Stored {
         let mut db = self.db.read().acquire().await.unwrap();
         let host = host();
         let ask = Ask { host: &host, name, from: at(from_s), to: at(to_s), step_s, now: at(now_s) };
-        series(&mut db, &ask).await.unwrap()
+        series(&mut db, &self.store, &ask).await.unwrap()
     }
 
     pub async fn count(&self, statement: &'static str) -> i64 {

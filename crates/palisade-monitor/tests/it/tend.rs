@@ -1,4 +1,4 @@
-//! Rollups and retention.
+//! Rollups, retention, and what makes no sense.
 
 use crate::stored::{NOON, Stored, host, record};
 use palisade_guard::Record;
@@ -11,10 +11,9 @@ const DAY_S: i64 = 86_400;
 async fn minutes_become_rollups_of_5_minutes_and_an_hour() {
     let stored = Stored::new().await;
     stored.minutes(NOON, 60).await;
-    stored.tend(NOON + 2 * 3_600).await;
-    assert_eq!(stored.count("SELECT COUNT(*) FROM monitor_rollup5").await, 12);
-    assert_eq!(stored.count("SELECT COUNT(*) FROM monitor_rollup60").await, 1);
-    assert_eq!(stored.count("SELECT COUNT(*) FROM monitor_due").await, 0);
+    stored.tend(NOON + 3 * 3_600).await;
+    assert_eq!(stored.count("SELECT COUNT(*) FROM monitor_raw").await, 0);
+    assert_eq!(stored.count("SELECT COUNT(DISTINCT tier) FROM monitor_chunk").await, 3);
     // 20 days later the minutes are gone from the answer, the rollups are not
     let answer = stored.series("cpu_usage_ratio", (NOON, NOON + 3_600), None, NOON + 20 * DAY_S).await;
     assert_eq!((answer.tier, answer.series[0].points.len()), (Tier::FiveMinutes, 12));
@@ -30,17 +29,29 @@ async fn minutes_become_rollups_of_5_minutes_and_an_hour() {
 }
 
 #[tokio::test]
-async fn a_bucket_that_is_not_over_waits_and_one_with_late_data_is_made_again() {
+async fn a_window_that_is_not_over_waits_and_what_comes_late_is_in_every_tier_at_once() {
     let stored = Stored::new().await;
     stored.minutes(NOON, 4).await;
-    stored.tend(NOON + 300).await;
-    assert_eq!(stored.count("SELECT COUNT(*) FROM monitor_rollup5").await, 0);
-    stored.tend(NOON + 360).await;
-    assert_eq!(stored.count("SELECT COUNT(*) FROM monitor_rollup5").await, 1);
+    let chunks = async || stored.count("SELECT COUNT(*) FROM monitor_chunk").await;
+    stored.tend(NOON + 7_200 + 599).await;
+    assert_eq!(chunks().await, 0);
+    stored.tend(NOON + 7_200 + 600).await;
+    assert_eq!(chunks().await, 3);
     stored.ingest(&[record(NOON + 4 * 60 + 17, 1.0, false)]).await;
-    stored.tend(NOON + 420).await;
-    let answer = stored.series("cpu_usage_ratio", (NOON, NOON + 300), None, NOON + 20 * DAY_S).await;
-    assert_eq!(answer.series[0].max.as_ref().unwrap()[0], Some(1.0));
+    let most = async || {
+        let sums = [Tier::FiveMinutes, Tier::Hour].map(async |tier| {
+            let columns = stored.columns("cpu_usage_ratio", tier, (NOON, NOON + 3_600)).await;
+            let (_, sum) = columns[0].points[0];
+            (columns[0].points.len(), sum.max, sum.samples)
+        });
+        let [five, hour] = sums;
+        (five.await, hour.await)
+    };
+    let expected = ((1, 1.0, 5), (1, 1.0, 5));
+    assert_eq!(most().await, expected);
+    stored.tend(NOON + 8_000).await;
+    assert_eq!(stored.count("SELECT COUNT(*) FROM monitor_raw").await, 0);
+    assert_eq!(most().await, expected);
 }
 
 #[tokio::test]
@@ -48,35 +59,48 @@ async fn each_tier_forgets_after_its_time() {
     let stored = Stored::new().await;
     stored.minutes(NOON, 30).await;
     stored.ingest(&[record(NOON + 1_700, 0.5, true)]).await;
-    stored.tend(NOON + 7_200).await;
+    stored.tend(NOON + 3 * 3_600).await;
     let counts = async || {
         [
             stored.count("SELECT COUNT(*) FROM monitor_second").await,
-            stored.count("SELECT COUNT(*) FROM monitor_minute").await,
-            stored.count("SELECT COUNT(*) FROM monitor_rollup5").await,
-            stored.count("SELECT COUNT(*) FROM monitor_rollup60").await,
+            stored.count("SELECT COUNT(*) FROM monitor_chunk WHERE tier = 1").await,
+            stored.count("SELECT COUNT(*) FROM monitor_chunk WHERE tier = 2").await,
+            stored.count("SELECT COUNT(*) FROM monitor_chunk WHERE tier = 3").await,
         ]
     };
-    assert_eq!(counts().await, [0, 30, 6, 1]);
-    for (days, expected) in [(14, [0, 30, 6, 1]), (16, [0, 0, 6, 1]), (91, [0, 0, 0, 1]), (401, [0, 0, 0, 0])] {
-        for minute in 0..10 {
-            stored.tend(NOON + days * DAY_S + minute * 60).await;
-        }
+    assert_eq!(counts().await, [0, 1, 1, 1]);
+    // a chunk goes when all of it is too old: those of an hour cover 10 days
+    for (days, expected) in [(14, [0, 1, 1, 1]), (16, [0, 0, 1, 1]), (92, [0, 0, 0, 1]), (421, [0, 0, 0, 0])] {
+        stored.tend(NOON + days * DAY_S).await;
         assert_eq!(counts().await, expected, "after {days} days");
     }
 }
 
 #[tokio::test]
-async fn one_call_does_a_bounded_piece() {
+async fn what_comes_when_its_time_is_over_is_not_kept_and_spoils_no_rollup() {
     let stored = Stored::new().await;
-    stored.minutes(NOON, 3_000).await;
-    let now_s = NOON + 30 * DAY_S;
-    stored.tend(now_s).await;
-    assert_eq!(stored.count("SELECT COUNT(*) FROM monitor_minute").await, 1_000);
-    for minute in 1..=20 {
-        stored.tend(now_s + minute * 60).await;
-    }
-    assert_eq!(stored.count("SELECT COUNT(*) FROM monitor_minute").await, 0);
+    stored.minutes(NOON, 60).await;
+    stored.tend(NOON + DAY_S).await;
+    stored.tend(NOON + 20 * DAY_S).await;
+    stored.ingest(&[record(NOON + 17, 0.99, false)]).await;
+    let range = (NOON, NOON + 3_600);
+    let before = stored.columns("cpu_usage_ratio", Tier::FiveMinutes, range).await;
+    assert_eq!((before[0].points.len(), before[0].points[0].1.samples, before[0].points[0].1.max < 0.1), (12, 5, true));
+    stored.tend(NOON + 20 * DAY_S).await;
+    assert_eq!(stored.count("SELECT COUNT(*) FROM monitor_raw").await, 0);
+    assert_eq!(stored.columns("cpu_usage_ratio", Tier::FiveMinutes, range).await, before);
+}
+
+#[tokio::test]
+async fn one_call_forgets_a_bounded_piece() {
+    let stored = Stored::new().await;
+    let ahead = NOON + 900 * DAY_S;
+    stored.minutes(ahead, store::REMOVED_MAX + 10).await;
+    stored.tend(NOON).await;
+    assert_eq!(stored.count("SELECT COUNT(*) FROM monitor_raw").await, 10);
+    stored.tend(NOON + 60).await;
+    assert_eq!(stored.count("SELECT COUNT(*) FROM monitor_raw").await, 0);
+    assert_eq!(stored.count("SELECT COUNT(*) FROM monitor_latest WHERE at > 0").await, 0);
 }
 
 #[tokio::test]
@@ -86,7 +110,7 @@ async fn what_a_wrong_clock_put_into_the_future_goes() {
     for minute in 0..10 {
         stored.tend(NOON + 60 + minute * 60).await;
     }
-    assert_eq!(stored.count("SELECT COUNT(*) FROM monitor_minute").await, 1);
+    assert_eq!(stored.count("SELECT COUNT(*) FROM monitor_raw").await, 1);
     stored.ingest(&[record(NOON + 600, 0.2, false)]).await;
     let mut db = stored.db.read().acquire().await.unwrap();
     let newest = store::latest(&mut db, &host()).await.unwrap().unwrap();
@@ -114,10 +138,12 @@ async fn records_that_make_no_sense_are_passed_over_and_twice_is_once() {
         (1..).zip(bodies).map(|(seq, body)| Record { seq, at: crate::stored::at(NOON), body }).collect();
     stored.ingest(&records).await;
     stored.ingest(&records).await;
-    assert_eq!(stored.count("SELECT COUNT(*) FROM monitor_minute").await, 1);
+    assert_eq!(stored.count("SELECT COUNT(*) FROM monitor_raw").await, 1);
     assert_eq!(stored.count("SELECT COUNT(*) FROM monitor_series").await, 2);
     let mut db = stored.db.read().acquire().await.unwrap();
     let newest = store::latest(&mut db, &host()).await.unwrap().unwrap();
+    let said = "server: 10 values made no sense and were not stored; the last was of `no_such_metric`";
+    assert_eq!(newest.missing, [said]);
     assert_eq!(newest.metrics.keys().collect::<Vec<_>>(), ["disk_used_ratio{mount=\"/a\\\"b\"}", "load1"]);
     assert_eq!((newest.by_cpu.len(), newest.by_cpu[0].name.len(), newest.by_cpu[0].cpu), (10, 256, None));
 }

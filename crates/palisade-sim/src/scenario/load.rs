@@ -64,7 +64,7 @@ async fn on_disk(settings: &Settings, stage: &Stage, hosts: &[crate::host::Host]
     let made = |guard: &str| hosts.iter().map(|h| h.spool.counts(guard).made).sum::<u64>().max(1) as f64;
     let samples = made("monitor") * settings.size.series as f64;
     Ok(vec![
-        row("a sample on disk", format!("{:.1} bytes", bytes("monitor_minute") / samples), ""),
+        row("a sample on disk", format!("{:.1} bytes", (bytes("monitor_raw") + bytes("monitor_chunk")) / samples), ""),
         row("an event on disk, with its words", format!("{:.0} bytes", bytes("journal_event") / made("journal")), ""),
     ])
 }

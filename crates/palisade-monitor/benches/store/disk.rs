@@ -1,0 +1,106 @@
+//! A server's database on disk.
+
+use super::Failure;
+use super::data::{Frames, START_S, host};
+use palisade_core::{HostId, Timestamp};
+use palisade_guard::db::Database;
+use palisade_monitor::store::{self, Column, Store, Tier, WINDOW_S};
+use std::time::{Duration, Instant};
+
+/// Frames in a transaction, as many as hosts that report together.
+const TOGETHER: usize = 20;
+
+pub struct Disk {
+    db: Database,
+    store: Store,
+    _dir: tempfile::TempDir,
+}
+
+impl Disk {
+    pub async fn new() -> Result<Disk, Failure> {
+        let dir = tempfile::tempdir()?;
+        let db = Database::open(&dir.path().join("palisade.db")).await?;
+        db.migrate("monitor", store::MIGRATIONS).await?;
+        Ok(Disk { db, store: Store::default(), _dir: dir })
+    }
+
+    /// Puts each frame for itself.
+    pub async fn put(&self, frames: &Frames) -> Result<(), Failure> {
+        let host = host(0);
+        for some in frames.list.chunks(TOGETHER) {
+            let mut tx = self.db.begin().await?;
+            for frame in some {
+                self.store.put(&mut tx, &host, std::slice::from_ref(frame)).await?;
+            }
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// Seals all windows; what the slowest took.
+    pub async fn seal(&self, frames: &Frames) -> Result<Duration, Failure> {
+        let (host, mut slowest) = (host(0), Duration::ZERO);
+        for window in 0..(frames.list.len() as i64 * 60 + WINDOW_S - 1) / WINDOW_S {
+            let start_s = START_S + window * WINDOW_S;
+            let mut tx = self.db.begin().await?;
+            let begun = Instant::now();
+            store::seal::window(&mut tx, host.as_str(), start_s, Timestamp::from_second(start_s + 2 * WINDOW_S)?)
+                .await?;
+            tx.commit().await?;
+            slowest = slowest.max(begun.elapsed());
+        }
+        Ok(slowest)
+    }
+
+    /// Pages of a table and its indexes, in bytes.
+    pub async fn bytes(&self, table: &str) -> Result<f64, Failure> {
+        let (bytes,): (i64,) = sqlx::query_as(
+            "SELECT SUM(d.pgsize) FROM dbstat d JOIN sqlite_schema s ON s.name = d.name WHERE s.tbl_name = $1",
+        )
+        .bind(table)
+        .fetch_one(self.db.read())
+        .await?;
+        Ok(bytes as f64)
+    }
+
+    /// What raw chunks are of all.
+    pub async fn share_of_raw(&self) -> Result<f64, Failure> {
+        let (share,): (f64,) = sqlx::query_as(
+            "SELECT SUM(CASE WHEN tier = 1 THEN length(body) ELSE 0 END) * 1.0 / SUM(length(body)) FROM monitor_chunk",
+        )
+        .fetch_one(self.db.read())
+        .await?;
+        Ok(share)
+    }
+
+    /// As many hosts as the first one, as far as the charts read.
+    pub async fn copy(&self, hosts: usize) -> Result<(), Failure> {
+        let first = host(0);
+        let mut tx = self.db.begin().await?;
+        for host in (1..hosts).map(host) {
+            for statement in [
+                "INSERT INTO monitor_series SELECT $2, id, key FROM monitor_series WHERE host = $1",
+                "INSERT INTO monitor_latest SELECT $2, at, body, step_s, stamp, rejected, rejected_last, unstored
+                 FROM monitor_latest WHERE host = $1",
+                "INSERT INTO monitor_chunk SELECT $2, tier, block, start, points, body FROM monitor_chunk
+                 WHERE host = $1 AND block IN (SELECT id / 16 FROM monitor_series
+                 WHERE host = $1 AND key = 'cpu_usage_ratio')",
+            ] {
+                sqlx::query(statement).bind(first.as_str()).bind(host.as_str()).execute(&mut *tx).await?;
+            }
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    pub async fn columns(
+        &self,
+        hosts: &[HostId],
+        name: &str,
+        tier: Tier,
+        range: (i64, i64),
+    ) -> Result<Vec<Column>, Failure> {
+        let mut db = self.db.read().acquire().await?;
+        Ok(self.store.columns(&mut db, hosts, name, tier, range).await?)
+    }
+}
