@@ -74,6 +74,8 @@ pub struct Monitor {
     pub store: Store,
     /// Rules and alarms.
     pub alarms: alarm::Alarms,
+    /// What must live for the server to be healthy.
+    pub pulse: notify::heartbeat::Pulse,
 }
 
 #[derive(Default)]
