@@ -29,6 +29,7 @@ pub mod difference;
 pub mod model;
 pub mod notify;
 pub mod observe;
+pub mod outbound;
 pub mod pack;
 pub mod probe;
 pub mod process;
@@ -73,6 +74,8 @@ pub struct Monitor {
     pub store: Store,
     /// Rules and alarms.
     pub alarms: alarm::Alarms,
+    /// What must live for the server to be healthy.
+    pub pulse: notify::heartbeat::Pulse,
 }
 
 #[derive(Default)]
