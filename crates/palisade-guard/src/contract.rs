@@ -146,6 +146,11 @@ pub trait Watch: Send + Sync + 'static {
     /// answers with a record. Questions that make no sense, or would cost too much, are passed over:
     /// the server may be in hostile hands.
     fn asked(&self, _body: &Value) {}
+
+    /// How the watcher fares, for `palisade status --local`; null if there is nothing to say.
+    fn status(&self) -> Value {
+        Value::Null
+    }
 }
 
 /// One record of a stream, from agent to server. Delivered at least once, in order per guard.
@@ -194,9 +199,15 @@ impl WatchContext {
     /// Sleeps up to `length`, in slices of 200 ms so that the end of the agent and the start of
     /// a live view are noticed.
     pub fn wait(&self, length: std::time::Duration) {
+        self.wait_or(length, &|| false);
+    }
+
+    /// As [`WatchContext::wait`], and ends within 200 ms after `woken` has become true: a question has
+    /// come, or something else is to be done.
+    pub fn wait_or(&self, length: std::time::Duration, woken: &dyn Fn() -> bool) {
         let until = std::time::Instant::now() + length;
         let was_live = self.live();
-        while !self.ended() && self.live() == was_live {
+        while !self.ended() && self.live() == was_live && !woken() {
             let left = until.saturating_duration_since(std::time::Instant::now());
             if left.is_zero() {
                 return;

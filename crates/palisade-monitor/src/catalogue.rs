@@ -97,6 +97,14 @@ pub const CATALOGUE: &[Metric] = &[
     row("agent_cpu_ratio", None, CORES, "host", None, "CPU time that Palisade's agent used, as a share of one core."),
     row("agent_memory_bytes", None, BYTES, "host", None, "Memory that Palisade's agent holds."),
     row("agent_rejected_values", None, COUNT, "host", None, "Values of this sample that were thrown away: a counter that fell, or an impossible size."),
+    row("agent_limit_step", None, COUNT, "host", None, "How much the agent's sampler leaves out to stay within its budget: 0 nothing, 1 file counts, 2 I/O of processes, 3 processes but once a minute, 4 processes."),
+    row("watch_processes", Some("proc_specified_count"), COUNT, "process", Some("watch"), "Processes that a ProcessWatch means; 0 when none runs."),
+    row("watch_cpu_ratio", None, CORES, "process", Some("watch"), "CPU time that they used, as a share of one core."),
+    row("watch_memory_bytes", None, BYTES, "process", Some("watch"), "Memory that they hold."),
+    row("watch_open_files", None, COUNT, "process", Some("watch"), "Files that they have open."),
+    row("watch_threads", None, COUNT, "process", Some("watch"), "Their threads."),
+    row("watch_io_bytes_rate", None, BYTES_PER_S, "process", Some("watch"), "Bytes that they read from disks and write to them."),
+    row("watch_restarts_total", None, COUNT, "process", Some("watch"), "Processes of the watch that were seen to be started since the agent was."),
 ];
 
 const fn row(

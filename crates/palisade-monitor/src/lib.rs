@@ -26,6 +26,7 @@ pub mod catalogue;
 pub mod check;
 pub mod cli;
 pub mod difference;
+pub mod limit;
 pub mod model;
 pub mod notify;
 pub mod observe;
@@ -34,12 +35,14 @@ pub mod pack;
 pub mod probe;
 pub mod process;
 pub mod promql;
+pub mod ring;
 pub mod scope;
 pub mod series;
 pub mod setting;
 pub mod store;
 pub mod tend;
 pub mod watch;
+pub mod watched;
 
 use observe::{Looker, Observed};
 use palisade_core::{Check, HostId, Timestamp, Verdicts};
@@ -59,7 +62,7 @@ pub fn guard() -> Entry {
     let kept = Arc::clone(&settings);
     Entry::new(MonitorGuard::default())
         .keeps(move |_| Ok(palisade_guard::entry::keeper(WORD, setting::SettingKeep(Arc::clone(&kept)))))
-        .watches(watch::Sampling(settings))
+        .watches(watch::Sampling::new(settings))
         .serves(MonitorServe::default())
         .commands(GuardCommand { command: cli::command, run: cli::run })
 }

@@ -25,6 +25,7 @@ pub mod os_release;
 pub mod owners;
 pub mod pam;
 pub mod process;
+pub mod process_files;
 pub mod reboot;
 pub mod root;
 pub mod sample;

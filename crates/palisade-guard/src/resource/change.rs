@@ -156,7 +156,11 @@ async fn end(
 fn tell(context: &ServerContext, carried: &Carried) {
     let topics: Vec<&str> = carried.topics.iter().map(String::as_str).collect();
     context.publish(&topics);
-    carried.plans.iter().for_each(|plan| context.wake_agents_of(&plan.hosts));
+    for plan in &carried.plans {
+        context.wake_agents_of(&plan.hosts);
+        // whose place has changed is no host of a plan, and may have got other specs by it
+        plan.effects.iter().for_each(|effect| context.wake_agents_of(&effect.hosts));
+    }
 }
 
 /// Ends a change that is refused: what was settled stays, and the audit log shows what was tried.

@@ -42,6 +42,20 @@ pub async fn generations_raise(
     Ok(raised)
 }
 
+/// Raises the generation of every guard that has a spec on this host: it is in another place now
+/// (region, tags), by which policies choose their hosts. A spec that stays the same costs one short
+/// message.
+pub async fn generations_raise_of(db: &mut SqliteConnection, host: &HostId) -> Result<(), GuardError> {
+    let guards: Vec<(String,)> = sqlx::query_as("SELECT guard FROM frame_spec WHERE host = $1 ORDER BY guard")
+        .bind(host.as_str())
+        .fetch_all(&mut *db)
+        .await?;
+    for (guard,) in guards {
+        generations_raise(db, std::slice::from_ref(host), &guard).await?;
+    }
+    Ok(())
+}
+
 /// The generation of a guard's spec on a host; 0.0 if it never had one.
 pub async fn generation(db: &mut SqliteConnection, host: &HostId, guard: &str) -> Result<Generation, GuardError> {
     let row: Option<(i64, i64)> = sqlx::query_as("SELECT epoch, n FROM frame_spec WHERE host = $1 AND guard = $2")

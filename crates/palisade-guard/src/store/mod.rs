@@ -23,7 +23,7 @@ pub use finding::{
     FindingChange, FindingFilter, FindingOrder, FindingRow, finding, findings, findings_backfill, findings_of,
     findings_open,
 };
-pub use generation::{generation, generations, generations_raise, spec_version};
+pub use generation::{generation, generations, generations_raise, generations_raise_of, spec_version};
 pub use host::{
     HostFacts, HostRow, host, host_delete, host_put, host_seen, hosts, hosts_in_service, lost_put, machine_put,
     verdict_put,

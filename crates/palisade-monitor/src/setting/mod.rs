@@ -1,19 +1,124 @@
 //! How a host is sampled: every how many seconds, and which processes are watched by name.
+//!
+//! The resources `Sampling` and `ProcessWatch` ([`kind`]) are resolved to one small spec per host
+//! ([`policy`]), which the agent keeps on disk like every spec, and which its sampler looks at before
+//! each frame. There is nothing on the host to compare with but what the sampler goes by, so that
+//! putting a spec in force is one exchange in memory.
+
+pub mod kind;
+pub mod policy;
+pub mod rule;
 
 use palisade_core::{HostId, Step, Timestamp};
 use palisade_guard::{GuardError, Keep, Kind};
+use rule::Rule;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::SqliteConnection;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Seconds between two frames of a host of which no Sampling says otherwise.
+pub const INTERVAL_S: u32 = 60;
+/// The longest and the shortest that can be asked for.
+pub const INTERVAL_S_MAX: u32 = 60;
+/// See [`INTERVAL_S_MAX`].
+pub const INTERVAL_S_MIN: u32 = 1;
+/// The most ProcessWatches of one host.
+pub const WATCHES_MAX: usize = 64;
+/// What the host's permit must hold: looking is all that a setting leads to.
+const PERMIT: &str = "observe";
+
+/// What a host shall do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SettingSpec {
+    /// Seconds from frame to frame.
+    #[serde(default = "interval_s")]
+    pub interval_s: u32,
+    /// Which processes are watched, by name of the watch.
+    #[serde(default)]
+    pub watches: Vec<WatchSpec>,
+}
+
+/// One ProcessWatch as a host gets it: all that is given must be true of a process.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct WatchSpec {
+    /// Its name: the label of its series.
+    pub watch: String,
+    /// The process's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its systemd unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// Its account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// A regular expression that its command line matches somewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+}
+
+fn interval_s() -> u32 {
+    INTERVAL_S
+}
+
+impl Default for SettingSpec {
+    fn default() -> SettingSpec {
+        SettingSpec { interval_s: INTERVAL_S, watches: Vec::new() }
+    }
+}
+
+/// What is in force, ready to be used.
+#[derive(Debug, Default)]
+pub struct InForce {
+    /// As it was asked for.
+    pub spec: SettingSpec,
+    /// Its watches, in the same order.
+    pub rules: Vec<Rule>,
+    /// Rises with every exchange.
+    pub revision: u64,
+}
 
 /// What the sampler of this host is told; shared by the keeper and the watcher.
 #[derive(Debug, Default)]
-pub struct Settings;
+pub struct Settings(Mutex<Arc<InForce>>);
 
-/// What a host shall do.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct SettingSpec {}
+impl Settings {
+    /// What is in force now.
+    pub fn now(&self) -> Arc<InForce> {
+        Arc::clone(&self.lock())
+    }
+
+    /// Puts a spec in force. One that is out of bounds or cannot be understood changes nothing: the
+    /// server may be in hostile hands.
+    pub fn put(&self, spec: &SettingSpec) -> Result<(), GuardError> {
+        let rules = checked(spec)?;
+        let mut held = self.lock();
+        *held = Arc::new(InForce { spec: spec.clone(), rules, revision: held.revision + 1 });
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Arc<InForce>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The rules of a spec that is within its bounds.
+fn checked(spec: &SettingSpec) -> Result<Vec<Rule>, GuardError> {
+    let refused = |why: String| Err(GuardError::Refused(why));
+    if !(INTERVAL_S_MIN..=INTERVAL_S_MAX).contains(&spec.interval_s) {
+        return refused(format!(
+            "a sample every {} s is not between {INTERVAL_S_MIN} and {INTERVAL_S_MAX}",
+            spec.interval_s
+        ));
+    }
+    if spec.watches.len() > WATCHES_MAX {
+        return refused(format!("{} watches are more than {WATCHES_MAX}", spec.watches.len()));
+    }
+    let rule =
+        |watch| Rule::new(watch).map_err(|why| GuardError::Refused(format!("the watch `{}`: {why}", watch.watch)));
+    spec.watches.iter().map(rule).collect()
+}
 
 /// Holds the settings of the sampler.
 pub struct SettingKeep(pub Arc<Settings>);
@@ -23,29 +128,109 @@ impl Keep for SettingKeep {
     type Act = SettingSpec;
 
     fn stamp(&self) -> Result<u64, GuardError> {
-        Ok(0)
+        Ok(self.0.now().revision)
     }
 
-    fn plan(&self, _server: &SettingSpec, _local: &SettingSpec, _now: Timestamp) -> Result<Vec<Step>, GuardError> {
-        Ok(Vec::new())
+    fn plan(&self, server: &SettingSpec, _local: &SettingSpec, _now: Timestamp) -> Result<Vec<Step>, GuardError> {
+        let held = self.0.now();
+        if held.spec == *server {
+            return Ok(Vec::new());
+        }
+        checked(server)?;
+        Ok(vec![step(server, &format!("it was {}", said(&held.spec)))])
     }
 
-    fn apply(&self, _act: &SettingSpec, _now: Timestamp) -> Result<(), GuardError> {
-        Ok(())
+    fn apply(&self, act: &SettingSpec, _now: Timestamp) -> Result<(), GuardError> {
+        self.0.put(act)
+    }
+}
+
+fn step(spec: &SettingSpec, reason: &str) -> Step {
+    Step {
+        name: "SetSampling".to_owned(),
+        object: said(spec),
+        reason: reason.to_owned(),
+        permit: PERMIT.to_owned(),
+        act: json!(spec),
+    }
+}
+
+/// In words: `every 10 s, 2 watches`.
+fn said(spec: &SettingSpec) -> String {
+    match spec.watches.len() {
+        0 => format!("every {} s", spec.interval_s),
+        1 => format!("every {} s, 1 watch", spec.interval_s),
+        n => format!("every {} s, {n} watches", spec.interval_s),
     }
 }
 
 /// The kinds of resources.
 pub fn kinds() -> Vec<Arc<dyn Kind>> {
-    Vec::new()
+    vec![Arc::new(kind::Sampling), Arc::new(kind::ProcessWatch)]
 }
 
-/// The spec of a host.
-pub async fn resolve(_db: &mut SqliteConnection, _host: &HostId, _now: Timestamp) -> Result<Option<Value>, GuardError> {
-    Ok(None)
+/// The spec of a host. Every host has one, so that the removal of the last resource reaches it too.
+pub async fn resolve(db: &mut SqliteConnection, host: &HostId, _now: Timestamp) -> Result<Option<Value>, GuardError> {
+    Ok(Some(json!(spec_of(db, host).await?)))
 }
 
-/// What hosts must share to have the same spec.
-pub async fn scope(_db: &mut SqliteConnection, _host: &HostId) -> Result<Option<String>, GuardError> {
-    Ok(None)
+/// What hosts must share to have the same spec: the spec itself.
+pub async fn scope(db: &mut SqliteConnection, host: &HostId) -> Result<Option<String>, GuardError> {
+    Ok(Some(palisade_guard::link::spec_hash(&json!(spec_of(db, host).await?))))
+}
+
+async fn spec_of(db: &mut SqliteConnection, host: &HostId) -> Result<SettingSpec, GuardError> {
+    let policy = policy::Policy::read(db).await?;
+    if policy.is_empty() {
+        return Ok(SettingSpec::default());
+    }
+    let row = palisade_guard::store::host(db, host).await?;
+    Ok(row.map(|row| policy.spec(&row)).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use palisade_guard::conformance::{self, Fixture};
+    use palisade_guard::{SpecPair, entry};
+
+    #[test]
+    fn the_keeper_does_what_every_keeper_does() {
+        let settings = Arc::new(Settings::default());
+        let server = json!({ "interval_s": 5, "watches": [{ "watch": "web", "name": "nginx" }] });
+        let now = "2026-11-22T12:00:00Z".parse().unwrap();
+        conformance::keeper(&Fixture {
+            keeper: entry::keeper("monitor", SettingKeep(Arc::clone(&settings))).as_ref(),
+            specs: SpecPair { server, local: Value::Null },
+            now,
+            destroy: &|| settings.put(&SettingSpec::default()).unwrap(),
+        });
+        assert_eq!((settings.now().spec.interval_s, settings.now().rules.len()), (5, 1));
+    }
+
+    #[test]
+    fn what_is_out_of_bounds_changes_nothing() {
+        let settings = Arc::new(Settings::default());
+        let keep = SettingKeep(Arc::clone(&settings));
+        let watch = |command: &str| WatchSpec {
+            watch: "w".to_owned(),
+            command: Some(command.to_owned()),
+            ..WatchSpec::default()
+        };
+        let of = |interval_s, watches| SettingSpec { interval_s, watches };
+        for spec in [
+            of(0, Vec::new()),
+            of(61, Vec::new()),
+            of(60, vec![watch("x"); WATCHES_MAX + 1]),
+            of(60, vec![watch("(")]),
+            of(60, vec![watch("(x{1000}){1000}")]),
+            of(60, vec![WatchSpec { watch: "all".to_owned(), ..WatchSpec::default() }]),
+        ] {
+            let now = "2026-11-22T12:00:00Z".parse().unwrap();
+            assert!(keep.plan(&spec, &SettingSpec::default(), now).is_err(), "{spec:?}");
+            assert!(keep.apply(&spec, now).is_err(), "{spec:?}");
+        }
+        assert_eq!((settings.now().spec.clone(), settings.now().revision), (SettingSpec::default(), 0));
+    }
 }

@@ -22,6 +22,14 @@ pub fn agent_use() -> AgentUse {
     AgentUse { cpu_us: us(usage.ru_utime) + us(usage.ru_stime), rss_bytes: 0 }
 }
 
+/// CPU time of the calling thread so far, nanoseconds (CLOCK_THREAD_CPUTIME_ID).
+pub fn thread_cpu_ns() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel fills a timespec that we own.
+    let failed = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) } != 0;
+    if failed { 0 } else { time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64 }
+}
+
 /// Whether something keeps the clock right: STA_UNSYNC of adjtimex(2). Asking needs no rights.
 pub fn clock_synchronised() -> Result<bool, SysError> {
     // SAFETY: timex is plain data for which all zeroes is a valid value; modes 0 changes nothing.

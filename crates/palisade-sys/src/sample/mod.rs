@@ -21,7 +21,7 @@ mod rows;
 mod space;
 mod users;
 
-pub use clock::{agent_use, boot_time_ns, clock_synchronised};
+pub use clock::{agent_use, boot_time_ns, clock_synchronised, thread_cpu_ns};
 pub use disk::Disk;
 pub use fstab::{FstabEntry, fstab_parse};
 pub use kernel::{CpuTimes, Kernel, Memory, Pressure};

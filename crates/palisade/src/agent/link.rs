@@ -337,6 +337,9 @@ fn obey(agent: &Arc<Agent>, line: &[u8]) {
             let longest = SystemClock.now().as_second() + 60;
             agent.live_until_s.store(until.as_second().min(longest), Ordering::Relaxed);
         }
+        Ok(Down::Ask { guard, .. }) if !agent.permit.allows("observe") => {
+            tracing::warn!(guard, "refused a question: this host's permit file does not hold `observe`");
+        }
         Ok(Down::Ask { guard, body }) => {
             let watcher = agent.guards.iter().find(|g| g.word == guard).and_then(|g| g.watcher.as_ref());
             watcher.into_iter().for_each(|w| w.asked(&body));

@@ -73,6 +73,13 @@ async fn status(State(agent): State<Arc<Agent>>) -> Json<Value> {
             json!({ "guard": word, "last": last, "bytes": bytes, "lost": lost })
         })
         .collect();
+    let watchers: Vec<_> = agent
+        .guards
+        .iter()
+        .filter_map(|g| Some((g.word, g.watcher.as_ref()?.status())))
+        .filter(|(_, status)| !status.is_null())
+        .map(|(word, status)| json!({ "guard": word, "status": status }))
+        .collect();
     let acknowledged = agent.acknowledged_s.load(Ordering::Relaxed);
     Json(json!({
         "host": agent.id(),
@@ -85,6 +92,7 @@ async fn status(State(agent): State<Arc<Agent>>) -> Json<Value> {
         "guards": guards,
         "keepers": keepers,
         "spools": spools,
+        "watchers": watchers,
     }))
 }
 

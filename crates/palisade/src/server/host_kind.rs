@@ -259,6 +259,10 @@ async fn changed(db: &mut SqliteConnection, old: HostRow, new: HostSpec) -> Resu
     }
     let row = of_spec(old.clone(), new);
     store::host_put(db, &row).await?;
+    if (&old.region, &old.tags) != (&row.region, &row.tags) {
+        // its link hears of it with the next heartbeat
+        store::generations_raise_of(db, &row.id).await?;
+    }
     Ok(said(&old, &row))
 }
 

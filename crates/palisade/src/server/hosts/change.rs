@@ -64,6 +64,7 @@ pub async fn change(
     params.apply(&mut after)?;
     if place(&after) != place(&before) {
         store::host_put(&mut tx, &after).await?;
+        store::generations_raise_of(&mut tx, &host).await?;
         resource::noted(&mut tx, &HostResource, host.as_str(), &caller.name, server.context.now()).await?;
         let message = format!("changed host {host}: {}", said(&before, &after).join(", "));
         let mut event = event(&server, "frame.host.tag", &caller, &host, message);
@@ -71,6 +72,7 @@ pub async fn change(
         server.context.record(&mut tx, &event).await?;
         tx.commit().await?;
         server.context.publish(&["hosts", "resources", "journal"]);
+        server.context.wake_agents_of(std::slice::from_ref(&host));
     }
     shown(&server, &host, &caller).await
 }
