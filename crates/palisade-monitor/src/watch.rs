@@ -29,7 +29,7 @@ impl Watch for Sampling {
         if !host.root.is_live() {
             return; // a scratch root has no counters
         }
-        match Sampler::live() {
+        match Sampler::live().map(Sampler::with_hardware) {
             Ok(sampler) => Loop::new(sampler, &host.id).run(context, &SystemClock),
             Err(error) => {
                 tracing::error!(guard = "monitor", error = palisade_guard::contract::chain(&error), "cannot sample")

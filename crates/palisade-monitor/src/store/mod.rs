@@ -49,6 +49,9 @@ pub async fn ingest(
         }
     }
     store.put(db, host, &frames).await?;
+    for frame in &frames {
+        crate::process::put(db, host, frame).await?;
+    }
     Ok(causes)
 }
 
@@ -80,7 +83,7 @@ fn sound(mut frame: Frame) -> Option<Frame> {
     };
     let all = std::mem::take(&mut frame.metrics);
     frame.metrics = all.into_iter().filter(|(key, value)| is_sound(key, *value)).take(SERIES_MAX).collect();
-    for list in [&mut frame.by_cpu, &mut frame.by_memory] {
+    for list in [&mut frame.by_cpu, &mut frame.by_memory, &mut frame.by_io] {
         list.truncate(TOP_MAX);
         list.iter_mut().for_each(shorten);
     }
