@@ -254,7 +254,7 @@ mod tests {
         let all = CATALOGUE.iter().map(|m| m.name).chain(ALIASES.iter().map(|a| a.name));
         for name in all {
             assert!(names.insert(name), "{name} stands there twice");
-            let meant = meant(name).unwrap_or_else(|| panic!("{name} means nothing"));
+            let meant = meant(name).expect(name);
             assert!(meant.factor.is_finite() && meant.factor > 0.0, "{name}");
             assert!(meant.label.is_none() || meant.metric.label.is_some(), "{name} names a label that is not there");
         }
@@ -275,7 +275,7 @@ mod tests {
             ("gpu_used_mem", "gpu_memory_used_bytes", None, 1_048_576.0, 1.0),
             ("load1", "load1", None, 3.0, 3.0),
         ] {
-            let meant = meant(name).unwrap();
+            let meant = meant(name).expect(name);
             assert_eq!((meant.metric.name, meant.label), (metric, label), "{name}");
             assert!((ours * meant.factor - theirs).abs() < 1e-9, "{name}");
         }

@@ -29,7 +29,9 @@ pub struct Verb {
 
 fn verbs() -> impl Iterator<Item = &'static Verb> {
     use crate::{alarm, notify, probe, process, promql};
-    [process::cli::VERBS, promql::cli::VERBS, alarm::cli::VERBS, notify::cli::VERBS, probe::cli::VERBS].into_iter().flatten()
+    [process::cli::VERBS, promql::cli::VERBS, alarm::cli::VERBS, notify::cli::VERBS, probe::cli::VERBS]
+        .into_iter()
+        .flatten()
 }
 
 /// The noun and its verbs.

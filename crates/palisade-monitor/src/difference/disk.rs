@@ -1,6 +1,6 @@
 //! File systems and disks.
 
-use super::{Draft, same};
+use super::{Draft, add_rises, same};
 use palisade_sys::sample::{Disk, Sample, Space};
 
 /// The share of a file system that is in use, of what users may fill: as df(1) has it.
@@ -59,32 +59,30 @@ fn is_of_another_host(device: &str) -> bool {
 }
 
 pub(super) fn rates(before: &Sample, after: &Sample, draft: &mut Draft) {
-    let (mut all_old, mut all_new) = (Disk::default(), Disk::default());
+    let mut all = [Some(0); 4];
     for (at, new) in after.disks.iter().enumerate() {
         let Some(old) = same(&before.disks, at, |d| d.name == new.name) else { continue };
         disk(old, new, draft);
         if !STANDS_ON_OTHERS.iter().any(|prefix| new.name.starts_with(prefix)) {
-            add(&mut all_old, old);
-            add(&mut all_new, new);
+            add_rises(&mut all, counters(old), counters(new));
         }
     }
-    if after.disks.is_empty() {
-        return;
+    if !after.disks.is_empty() {
+        let names = [
+            "disk_all_read_bytes_rate",
+            "disk_all_write_bytes_rate",
+            "disk_all_read_requests_rate",
+            "disk_all_write_requests_rate",
+        ];
+        names.into_iter().zip(all).for_each(|(name, rise)| draft.total(name, rise));
     }
-    draft.rate("disk_all_read_bytes_rate", None, (all_old.read_bytes, all_new.read_bytes), 1.0);
-    draft.rate("disk_all_write_bytes_rate", None, (all_old.written_bytes, all_new.written_bytes), 1.0);
-    draft.rate("disk_all_read_requests_rate", None, (all_old.reads, all_new.reads), 1.0);
-    draft.rate("disk_all_write_requests_rate", None, (all_old.writes, all_new.writes), 1.0);
 }
 
 /// Disks whose requests are counted once more at the disks below them.
 const STANDS_ON_OTHERS: [&str; 4] = ["dm-", "md", "drbd", "bcache"];
 
-fn add(sum: &mut Disk, disk: &Disk) {
-    sum.read_bytes = sum.read_bytes.saturating_add(disk.read_bytes);
-    sum.written_bytes = sum.written_bytes.saturating_add(disk.written_bytes);
-    sum.reads = sum.reads.saturating_add(disk.reads);
-    sum.writes = sum.writes.saturating_add(disk.writes);
+fn counters(disk: &Disk) -> [u64; 4] {
+    [disk.read_bytes, disk.written_bytes, disk.reads, disk.writes]
 }
 
 fn disk(old: &Disk, new: &Disk, draft: &mut Draft) {

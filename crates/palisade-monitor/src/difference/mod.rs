@@ -91,11 +91,26 @@ impl Draft {
         }
     }
 
+    /// Adds what several counters rose by together, per second; nothing if one of them fell.
+    fn total(&mut self, name: &'static str, rise: Option<u64>) {
+        if let Some(rise) = rise {
+            self.put(name, None, rise as f64 / self.interval_s);
+        }
+    }
+
     /// What a counter rose by; nothing, and counted, if it fell.
     fn rise(&mut self, (before, after): (u64, u64)) -> Option<f64> {
         let rise = after.checked_sub(before);
         self.rejected += u64::from(rise.is_none());
         rise.map(|n| n as f64)
+    }
+}
+
+/// Adds what each counter rose by to its total; a total with one that fell is none (and the fall is
+/// counted where the counter's own rate is made).
+fn add_rises<const N: usize>(totals: &mut [Option<u64>; N], before: [u64; N], after: [u64; N]) {
+    for ((total, before), after) in totals.iter_mut().zip(before).zip(after) {
+        *total = total.zip(after.checked_sub(before)).and_then(|(sum, rise)| sum.checked_add(rise));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Interfaces and TCP.
 
-use super::{Draft, same};
+use super::{Draft, add_rises, same};
 use palisade_sys::sample::{Interface, Sample};
 
 pub(super) fn gauges(after: &Sample, draft: &mut Draft) {
@@ -32,21 +32,18 @@ pub(super) fn gauges(after: &Sample, draft: &mut Draft) {
 }
 
 pub(super) fn rates(before: &Sample, after: &Sample, draft: &mut Draft) {
-    let (mut all_old, mut all_new) = ((0_u64, 0_u64), (0_u64, 0_u64));
-    let add = |sum: &mut (u64, u64), i: &Interface| {
-        *sum = (sum.0.saturating_add(i.receive_bytes), sum.1.saturating_add(i.transmit_bytes));
-    };
+    let mut all = [Some(0); 2];
+    let counters = |i: &Interface| [i.receive_bytes, i.transmit_bytes];
     for (at, new) in after.interfaces.iter().enumerate() {
         let Some(old) = same(&before.interfaces, at, |i| i.name == new.name) else { continue };
         interface(old, new, draft);
         if !passes_on(&new.name) {
-            add(&mut all_old, old);
-            add(&mut all_new, new);
+            add_rises(&mut all, counters(old), counters(new));
         }
     }
     if !after.interfaces.is_empty() {
-        draft.rate("network_all_receive_bytes_rate", None, (all_old.0, all_new.0), 1.0);
-        draft.rate("network_all_transmit_bytes_rate", None, (all_old.1, all_new.1), 1.0);
+        draft.total("network_all_receive_bytes_rate", all[0]);
+        draft.total("network_all_transmit_bytes_rate", all[1]);
     }
     retransmits(before, after, draft);
 }
@@ -95,13 +92,7 @@ fn interface(old: &Interface, new: &Interface, draft: &mut Draft) {
 }
 
 /// Packets that were lost, of those that were lost or got through; 0 where there was no packet.
-fn share(
-    metric: &'static str,
-    interface: Option<&str>,
-    lost: (u64, u64),
-    through: (u64, u64),
-    draft: &mut Draft,
-) {
+fn share(metric: &'static str, interface: Option<&str>, lost: (u64, u64), through: (u64, u64), draft: &mut Draft) {
     // one that fell was counted already, where its rate is made
     let (Some(lost), Some(through)) = (lost.1.checked_sub(lost.0), through.1.checked_sub(through.0)) else { return };
     let all = lost as f64 + through as f64;

@@ -58,7 +58,7 @@ fn sound(process: &TopProcess) -> TopProcess {
 }
 
 fn cut(text: &mut String) {
-    text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
+    text.truncate((0..=TEXT_BYTES_MAX.min(text.len())).rev().find(|&n| text.is_char_boundary(n)).unwrap_or(0));
 }
 
 /// The lists of the minute of `at_s`, or the newest of the five minutes before.

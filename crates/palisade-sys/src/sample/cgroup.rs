@@ -7,7 +7,7 @@
 
 use super::fields::{lines, set_text};
 
-const NAME_BYTES_MAX: usize = 64;
+const NAME_BYTES_MAX: usize = 128;
 const ID_BYTES: usize = 64;
 const ID_BYTES_SHOWN: usize = 12;
 
@@ -91,7 +91,12 @@ mod tests {
         for (path, expected) in [
             (format!("/system.slice/docker-{ID}.scope"), Some(short)),
             (format!("/docker/{ID}"), Some(short)),
-            (format!("/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1a_2b.slice/cri-containerd-{ID}.scope"), Some(short)),
+            (
+                format!(
+                    "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1a_2b.slice/cri-containerd-{ID}.scope"
+                ),
+                Some(short),
+            ),
             (format!("/kubepods/besteffort/pod0c-1d/{ID}"), Some(short)),
             (format!("/machine.slice/libpod-{ID}.scope/container"), Some(short)),
             (format!("/machine.slice/libpod-conmon-{ID}.scope"), None),

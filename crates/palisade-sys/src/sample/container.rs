@@ -143,7 +143,10 @@ impl Containers {
             let part = part.as_encoded_bytes();
             if let Some(name) = cgroup::name(&parent, part) {
                 self.known.push((name, path.join(entry.file_name())));
-            } else if depth < DEPTH_MAX && open.len() < WALKED_MAX && (!part.ends_with(b".service") || part.starts_with(b"user@")) {
+            } else if depth < DEPTH_MAX
+                && open.len() < WALKED_MAX
+                && (!part.ends_with(b".service") || part.starts_with(b"user@"))
+            {
                 open.push((path.join(entry.file_name()), depth + 1));
             }
         }

@@ -188,7 +188,12 @@ impl Sampler {
         let proc = root.join("proc");
         let source = |optional: bool| {
             let proc = &proc;
-            move |&(name, parse): &(&'static str, Parse)| Source { name, file: Kept::new(proc.join(name)), parse, optional }
+            move |&(name, parse): &(&'static str, Parse)| Source {
+                name,
+                file: Kept::new(proc.join(name)),
+                parse,
+                optional,
+            }
         };
         Ok(Sampler {
             sources: SOURCES.iter().map(source(false)).chain(OPTIONAL_SOURCES.iter().map(source(true))).collect(),
