@@ -1,20 +1,33 @@
-//! What a sample costs in CPU time, beside prometheus-node-exporter in the same run.
+//! What a sample costs in CPU time, beside prometheus-node-exporter and prometheus-process-exporter in
+//! the same run.
 //!
 //! `cargo bench -p palisade-monitor`. CPU time of the whole process, helper threads included, so
 //! that other work on the machine disturbs little. Starts and ends its own `sleep` processes.
 
-use palisade_sys::sample::{Sample, Sampler};
+use palisade_monitor::difference;
+use palisade_sys::sample::{Sample, Sampler, statvfs};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const EXPORTER: &str = "prometheus-node-exporter";
+const PROCESS_EXPORTER: &str = "prometheus-process-exporter";
+/// Groups processes by name, as its documentation does.
+const PROCESS_EXPORTER_CONFIG: &str = "process_names:\n  - name: \"{{.Comm}}\"\n    cmdline:\n    - '.+'\n";
 const SYSTEM_SAMPLES: u32 = 2_000;
 const PROCESS_SAMPLES: u32 = 200;
+const CONTAINERS: usize = 64;
+const CONTAINER_SAMPLES: u32 = 200;
+const FRAMES: u32 = 500;
 const SCRAPES: u32 = 100;
+/// Of process-exporter, which takes half a second for 2,000 processes.
+const PROCESS_SCRAPES: u32 = 10;
 const READY_LIMIT: Duration = Duration::from_secs(10);
 const TICK: Duration = Duration::from_millis(10);
+
+const SYSTEM: &str = "palisade: system";
+const EVERY: &str = "palisade: system and every process";
 
 struct Row {
     what: &'static str,
@@ -28,22 +41,113 @@ fn main() {
     for children in [200, 2_000] {
         let sleepers = Sleepers::start(children);
         let (system, both, processes) = palisade();
-        rows.push(Row { what: "palisade: system", processes, per_sample: system });
-        rows.push(Row { what: "palisade: system and every process", processes, per_sample: both });
+        rows.push(Row { what: SYSTEM, processes, per_sample: system });
+        rows.push(Row { what: EVERY, processes, per_sample: both });
         for (what, options) in [
             ("node_exporter: system", &[][..]),
             ("node_exporter: system, process states", &["--collector.processes"][..]),
         ] {
-            match exporter(options) {
+            match exporter(EXPORTER, options, SCRAPES) {
                 Ok(per_sample) => rows.push(Row { what, processes, per_sample }),
                 Err(why) => skipped.push(format!("skipped: {what}: {why}")),
             }
         }
+        let what = "process_exporter: every process by name";
+        match process_exporter() {
+            Ok(per_sample) => rows.push(Row { what, processes, per_sample }),
+            Err(why) => skipped.push(format!("skipped: {what}: {why}")),
+        }
         drop(sleepers);
     }
     print(&rows);
+    figures(&rows);
     println!("resident with one sample of the last run: {:.1} MB (this bench as a whole)", resident_mb());
     skipped.iter().for_each(|line| println!("{line}"));
+}
+
+/// Lines that `cargo xtask bench` puts into its table.
+fn figures(rows: &[Row]) {
+    let us = |what: &str, row: &Row| rows.iter().find(|r| r.what == what && r.processes == row.processes).map(us_of);
+    for row in rows.iter().filter(|row| row.what == EVERY) {
+        let Some(system) = us(SYSTEM, row) else { continue };
+        let each = (us_of(row) - system) / row.processes as f64;
+        println!("bench: system sample, CPU, {} processes = {system:.0} µs (goal ≤ 150 µs)", row.processes);
+        println!("bench: every process, CPU each of {} = {each:.1} µs (goal ≤ 8 µs)", row.processes);
+        if row.processes > 1_000 {
+            let share = (system + each * 20_000.0) / 60e6 * 100.0;
+            println!("bench: 20,000 processes at 60 s, worked out from that = {share:.2} % of a core (goal < 1 %)");
+        }
+    }
+    let (frame, series) = frame();
+    println!("bench: a frame of {series} series and three lists out of two samples, CPU = {:.0} µs", us_of_time(frame));
+    println!("bench: {CONTAINERS} containers, CPU a sample (a tree of files) = {:.0} µs", us_of_time(containers()));
+}
+
+fn us_of(row: &Row) -> f64 {
+    us_of_time(row.per_sample)
+}
+
+fn us_of_time(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+/// CPU time of making a frame, with the details of the processes that stand out, and its series.
+fn frame() -> (Duration, usize) {
+    let mut sampler = Sampler::live().expect("/proc is there");
+    let (mut before, mut after) = (Sample::default(), Sample::default());
+    for sample in [&mut before, &mut after] {
+        sampler.take_system(sample);
+        sampler.take_processes(sample);
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    let mut series = 0;
+    let begun = process_cpu_time();
+    for _ in 0..FRAMES {
+        series = difference::frame(&before, &after, &mut |process| sampler.detail(process)).metrics.len();
+    }
+    ((process_cpu_time() - begun) / FRAMES, series)
+}
+
+/// What containers add to a sample: of a tree of files with the names of version 2, less the same
+/// without containers.
+fn containers() -> Duration {
+    let dir = tempfile::tempdir().expect("a directory for temporary files");
+    let write = |path: &str, text: &str| {
+        let path = dir.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("it is in the directory")).expect("a directory");
+        std::fs::write(path, text).expect("a file");
+    };
+    write("proc/uptime", "1.00 1.00\n");
+    write("sys/fs/cgroup/cgroup.stat", "nr_descendants 64\n");
+    write("sys/fs/cgroup/cgroup.controllers", "cpu io memory pids\n");
+    let without = sample_of(dir.path());
+    for n in 0..CONTAINERS {
+        let at = |file: &str| format!("sys/fs/cgroup/system.slice/docker-{n:064x}.scope/{file}");
+        write(&at("cpu.stat"), "usage_usec 1\nuser_usec 1\nsystem_usec 0\nthrottled_usec 0\n");
+        write(&at("memory.stat"), &"inactive_file 1\n".repeat(40));
+        write(&at("memory.events"), "low 0\noom_kill 0\n");
+        write(&at("io.stat"), "254:0 rbytes=1 wbytes=1 rios=1 wios=1\n");
+        ["memory.current", "memory.max", "pids.current"].iter().for_each(|file| write(&at(file), "1\n"));
+    }
+    sample_of(dir.path()).saturating_sub(without)
+}
+
+fn sample_of(root: &std::path::Path) -> Duration {
+    let mut sampler = Sampler::at(root, statvfs).expect("the tree is there");
+    let mut sample = Sample::default();
+    sampler.take_system(&mut sample);
+    let begun = process_cpu_time();
+    for _ in 0..CONTAINER_SAMPLES {
+        sampler.take_system(&mut sample);
+    }
+    (process_cpu_time() - begun) / CONTAINER_SAMPLES
+}
+
+fn process_exporter() -> Result<Duration, String> {
+    let config = tempfile::NamedTempFile::new().map_err(|e| e.to_string())?;
+    std::fs::write(config.path(), PROCESS_EXPORTER_CONFIG).map_err(|e| e.to_string())?;
+    let path = config.path().display();
+    exporter(PROCESS_EXPORTER, &[&format!("--config.path={path}")], PROCESS_SCRAPES)
 }
 
 fn resident_mb() -> f64 {
@@ -70,7 +174,7 @@ fn print(rows: &[Row]) {
             of("node_exporter: system, process states")
         };
         let ratio = beside.map_or_else(|| "–".to_owned(), |other| format!("{:.1}", other / us));
-        let system = of("palisade: system").filter(|_| row.what.ends_with("every process"));
+        let system = of(SYSTEM).filter(|_| row.what.ends_with("every process"));
         let each =
             system.map_or_else(|| "–".to_owned(), |system| format!("{:.2} µs", (us - system) / row.processes as f64));
         println!("{:<40} {:>10} {:>11.0} µs {each:>14} {ratio:>22}", row.what, row.processes, us);
@@ -104,35 +208,35 @@ fn process_cpu_time() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// CPU time that node_exporter uses for one scrape.
-fn exporter(options: &[&str]) -> Result<Duration, String> {
+/// CPU time that an exporter uses for one scrape.
+fn exporter(program: &str, options: &[&str], scrapes: u32) -> Result<Duration, String> {
     // nothing listens there now; if something else takes the port meanwhile, the exporter ends
     let port =
         TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr()).map_err(|e| e.to_string())?.port();
-    let child = Command::new(EXPORTER)
+    let child = Command::new(program)
         .arg(format!("--web.listen-address=127.0.0.1:{port}"))
         .args(options)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .map_err(|e| format!("{EXPORTER}: {e}"))?;
+        .map_err(|e| format!("{program}: {e}"))?;
     let child = Ended(child);
     let until = Instant::now() + READY_LIMIT;
     while scrape(port).is_err() {
         if Instant::now() > until {
-            return Err(format!("{EXPORTER} did not answer"));
+            return Err(format!("{program} did not answer"));
         }
         std::thread::sleep(TICK);
     }
     let begun = child.cpu_time()?;
     let mut bytes = 0;
-    for _ in 0..SCRAPES {
+    for _ in 0..scrapes {
         bytes += scrape(port).map_err(|e| e.to_string())?;
     }
-    if bytes < 1_000 * SCRAPES as usize {
-        return Err(format!("{EXPORTER} answered with next to nothing"));
+    if bytes < 1_000 * scrapes as usize {
+        return Err(format!("{program} answered with next to nothing"));
     }
-    Ok((child.cpu_time()? - begun) / SCRAPES)
+    Ok((child.cpu_time()? - begun) / scrapes)
 }
 
 fn scrape(port: u16) -> std::io::Result<usize> {

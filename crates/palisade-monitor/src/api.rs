@@ -1,8 +1,8 @@
 //! The endpoints below `/api/v1/monitor`. All of them only look; asking for a live view changes
 //! nothing on the host but how often it is sampled, so that any role may.
 
-use crate::catalogue::{self, CATALOGUE, Metric};
-use crate::model::{Frame, SeriesKey, TopProcess};
+use crate::catalogue::{self, MetricView};
+use crate::model::{Frame, SeriesKey};
 use crate::series::{self, Ask, SeriesAnswer};
 use crate::{Monitor, store};
 use axum::Extension;
@@ -35,15 +35,15 @@ pub fn router(monitor: Monitor) -> OpenApiRouter<ServerContext> {
         .routes(routes!(metrics_list))
         .routes(routes!(series_show))
         .routes(routes!(latest_show))
-        .routes(routes!(processes_list))
         .routes(routes!(live_start))
         .layer(axum::Extension(monitor))
 }
 
 /// Every metric.
-#[utoipa::path(get, path = "/api/v1/monitor/metrics", tag = "monitor", responses((status = 200, body = Page<Metric>)))]
-async fn metrics_list(_: Caller) -> Json<Page<Metric>> {
-    Json(Page { items: CATALOGUE.to_vec(), total: CATALOGUE.len() as u64, next_cursor: None, reason: None })
+#[utoipa::path(get, path = "/api/v1/monitor/metrics", tag = "monitor", responses((status = 200, body = Page<MetricView>)))]
+async fn metrics_list(_: Caller) -> Json<Page<MetricView>> {
+    let items = catalogue::views();
+    Json(Page { total: items.len() as u64, items, next_cursor: None, reason: None })
 }
 
 /// A range of one metric.
@@ -152,45 +152,6 @@ async fn latest_show(
     }))
 }
 
-/// The processes that stand out in the newest frame of a host.
-#[derive(Debug, Serialize, ToSchema)]
-struct ProcessesView {
-    /// When the interval ended.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    observed_at: Option<Timestamp>,
-    /// Those of both lists, each once: by CPU time, then by memory.
-    items: Vec<TopProcess>,
-    /// How many are in `items`.
-    total: u64,
-    /// The pids that used the most CPU time, first the most.
-    by_cpu: Vec<u32>,
-    /// The pids that hold the most memory, first the most.
-    by_memory: Vec<u32>,
-    /// Why there is nothing, if there is nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-}
-
-/// The processes that used the most CPU time and hold the most memory.
-#[utoipa::path(get, path = "/api/v1/monitor/processes", tag = "monitor", params(HostParams), responses((status = 200, body = ProcessesView)))]
-async fn processes_list(
-    _: Caller,
-    State(context): State<ServerContext>,
-    params: Result<Query<HostParams>, QueryRejection>,
-) -> Result<Json<ProcessesView>, ApiError> {
-    let Query(params) = params.map_err(ApiError::invalid)?;
-    let host = host(&params.host)?;
-    let frame = newest(&context, &host).await?;
-    let reason = frame.is_none().then(|| never(&host));
-    let observed_at = frame.as_ref().map(|f| f.at);
-    let frame = frame.unwrap_or_default();
-    let pids = |list: &[TopProcess]| list.iter().map(|p| p.pid).collect::<Vec<_>>();
-    let (by_cpu, by_memory) = (pids(&frame.by_cpu), pids(&frame.by_memory));
-    let mut items = frame.by_cpu;
-    items.extend(frame.by_memory.into_iter().filter(|p| !by_cpu.contains(&p.pid)));
-    Ok(Json(ProcessesView { observed_at, total: items.len() as u64, items, by_cpu, by_memory, reason }))
-}
-
 /// Which host to look at.
 #[derive(Debug, Deserialize, ToSchema)]
 struct LiveParams {
@@ -230,15 +191,15 @@ async fn newest(context: &ServerContext, host: &HostId) -> Result<Option<Frame>,
     Ok(store::latest(&mut db, host).await?)
 }
 
-fn never(host: &HostId) -> String {
+pub(crate) fn never(host: &HostId) -> String {
     format!("no metrics of {host} have arrived yet; the first come within seconds of the start of its agent")
 }
 
-fn host(text: &str) -> Result<HostId, ApiError> {
+pub(crate) fn host(text: &str) -> Result<HostId, ApiError> {
     text.parse().map_err(|e| ApiError::invalid(format!("`host`: {e}")))
 }
 
-fn moment(field: &str, text: &str) -> Result<Timestamp, ApiError> {
+pub(crate) fn moment(field: &str, text: &str) -> Result<Timestamp, ApiError> {
     let parsed = match text.parse::<i64>() {
         Ok(seconds) => Timestamp::from_second(seconds).ok(),
         Err(_) => text.parse().ok(),

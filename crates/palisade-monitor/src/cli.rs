@@ -7,9 +7,11 @@ use clap::{Arg, ArgMatches, Command};
 use palisade_core::{HostId, Span};
 use palisade_guard::cli::{CliContext, Output, cell, table};
 use palisade_guard::contract::BoxFuture;
-use palisade_sys::sample::{Sample, Sampler};
+use palisade_sys::sample::{Hardware, Sample, Sampler};
 use serde_json::{Value, json};
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The interval of `monitor sample`.
@@ -26,8 +28,10 @@ pub struct Verb {
 }
 
 fn verbs() -> impl Iterator<Item = &'static Verb> {
-    use crate::{alarm, notify, probe, promql};
-    [promql::cli::VERBS, alarm::cli::VERBS, notify::cli::VERBS, probe::cli::VERBS].into_iter().flatten()
+    use crate::{alarm, notify, probe, process, promql};
+    [process::cli::VERBS, promql::cli::VERBS, alarm::cli::VERBS, notify::cli::VERBS, probe::cli::VERBS]
+        .into_iter()
+        .flatten()
 }
 
 /// The noun and its verbs.
@@ -40,7 +44,6 @@ fn own() -> Command {
     Command::new("monitor")
         .about("How hosts run: metrics and processes")
         .subcommand_required(true)
-        .subcommand(Command::new("top").about("The processes that use the most CPU time and memory").arg(host()))
         .subcommand(Command::new("sample").about("Samples this host now and prints every metric; needs no server"))
         .subcommand(
             Command::new("series")
@@ -69,7 +72,6 @@ fn own() -> Command {
 pub fn run(matches: ArgMatches, context: CliContext) -> BoxFuture<'static, anyhow::Result<ExitCode>> {
     Box::pin(async move {
         match matches.subcommand() {
-            Some(("top", sub)) => top(sub, &context).await?,
             Some(("sample", _)) => sample(&context).await?,
             Some(("series", sub)) => series(sub, &context).await?,
             Some((name, sub)) => {
@@ -80,24 +82,6 @@ pub fn run(matches: ArgMatches, context: CliContext) -> BoxFuture<'static, anyho
         }
         Ok(ExitCode::SUCCESS)
     })
-}
-
-async fn top(matches: &ArgMatches, context: &CliContext) -> anyhow::Result<()> {
-    let host = matches.get_one::<HostId>("host").context("which host?")?;
-    let answer = context.client.call("GET", &format!("/api/v1/monitor/processes?host={host}"), None).await?;
-    context.print(&answer, &["pid", "user", "cpu", "memory", "command"], |row| {
-        let command =
-            if row["cmdline"].is_string() { cell(row, "cmdline") } else { format!("[{}]", cell(row, "name")) };
-        vec![
-            cell(row, "pid"),
-            cell(row, "user"),
-            shown(row["cpu"].as_f64(), "ratio"),
-            shown(row["rss_bytes"].as_f64(), "bytes"),
-            command,
-        ]
-    });
-    say_reason(&answer, context);
-    Ok(())
 }
 
 async fn sample(context: &CliContext) -> anyhow::Result<()> {
@@ -135,6 +119,7 @@ fn sample_now() -> anyhow::Result<Frame> {
     std::thread::sleep(SAMPLE_INTERVAL);
     sampler.take_system(&mut after);
     sampler.take_processes(&mut after);
+    after.hardware = Arc::new(Hardware::look(Path::new("/")));
     Ok(difference::frame(&before, &after, &mut |process| sampler.detail(process)))
 }
 
@@ -177,7 +162,8 @@ fn points(answer: &Value) -> Vec<Value> {
     rows.collect()
 }
 
-fn say_reason(answer: &Value, context: &CliContext) {
+/// Says why an answer is empty, if it is.
+pub(crate) fn say_reason(answer: &Value, context: &CliContext) {
     if context.output == Output::Table
         && let Some(reason) = answer["reason"].as_str()
     {
@@ -186,12 +172,15 @@ fn say_reason(answer: &Value, context: &CliContext) {
 }
 
 /// A value as people read it.
-fn shown(value: Option<f64>, unit: &str) -> String {
+pub(crate) fn shown(value: Option<f64>, unit: &str) -> String {
     let Some(value) = value else { return "–".to_owned() };
     match unit {
         "ratio" => format!("{:.1} %", value * 100.0),
         "bytes" => amount(value, "B"),
         "bytes/s" => amount(value, "B/s"),
+        "celsius" => format!("{value:.0} °C"),
+        "watts" => format!("{value:.0} W"),
+        "hertz" => format!("{:.0} MHz", value / 1e6),
         "seconds" if value >= 1.0 => format!("{value:.0} s"),
         "seconds" => format!("{:.2} ms", value * 1_000.0),
         _ if value.fract() == 0.0 => format!("{value:.0}"),

@@ -11,14 +11,13 @@
 //! **In order.** [`watch`] in the agent samples, [`difference`] makes the frame, the frame travels
 //! as a record; [`store`] on the server packs it ([`pack`]) into a row per host and moment, and seals
 //! the rows of two hours into compressed chunks and rollups; [`tend`] forgets; [`series`] answers with
-//! gaps shown as gaps and a reason for every empty answer. [`observe`] and [`check`] look once a minute at what moves slowly.
+//! gaps shown as gaps and a reason for every empty answer. [`process`] keeps the lists of processes. [`observe`] and [`check`] look once a minute at what moves slowly.
 //!
 //! **Limits.** 64 disks, interfaces and file systems, 1,000 series a frame, 10 processes in each
-//! list, 2,000 points of a series in an answer. A file system has 250 ms to answer. Command lines
+//! list, 64 containers, 2,000 points of a series in an answer. A file system has 250 ms to answer. Command lines
 //! are cut at 256 bytes, and what looks like a secret in them is masked.
 //!
-//! **Not here.** Alarms and notifications, metrics of containers and of hardware, hosts without an
-//! agent, the history of processes (only the newest lists are kept), PromQL.
+//! **Not here.** Alarms and notifications, hosts without an agent, PromQL.
 
 pub mod alarm;
 pub mod api;

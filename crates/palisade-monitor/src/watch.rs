@@ -66,7 +66,8 @@ impl Watch for Sampling {
         if !host.root.is_live() {
             return; // a scratch root has no counters
         }
-        let opened = Sampler::live().and_then(|sampler| Ok((sampler, ProcessFiles::at(Path::new("/"))?)));
+        let opened =
+            Sampler::live().and_then(|sampler| Ok((sampler.with_hardware(), ProcessFiles::at(Path::new("/"))?)));
         let (sampler, files) = match opened {
             Ok(opened) => opened,
             Err(error) => {

@@ -9,6 +9,10 @@ pub(super) fn gauges(after: &Sample, draft: &mut Draft) {
         for (name, value) in ["load1", "load5", "load15"].into_iter().zip(load) {
             draft.put(name, None, value);
         }
+        let cores = kernel.cpus.len().max(1) as f64;
+        for (name, value) in ["load1_per_core", "load5_per_core", "load15_per_core"].into_iter().zip(load) {
+            draft.put(name, None, value / cores);
+        }
     }
     memory(after, draft);
     if !kernel.cpus.is_empty() {
@@ -22,8 +26,10 @@ pub(super) fn gauges(after: &Sample, draft: &mut Draft) {
         // where there is no limit the kernel says 2^63 - 1
         if limit < 1 << 50 {
             draft.put("open_files_limit", None, limit as f64);
+            draft.put("open_files_ratio", None, open as f64 / limit.max(1) as f64);
         }
     }
+    clock_and_tables(after, draft);
     if let Some(uptime_s) = kernel.uptime_s {
         draft.put("uptime_seconds", None, uptime_s);
     }
@@ -46,6 +52,21 @@ pub(super) fn gauges(after: &Sample, draft: &mut Draft) {
     }
 }
 
+fn clock_and_tables(after: &Sample, draft: &mut Draft) {
+    if let Some(clock) = after.wall_clock {
+        draft.put("clock_offset_seconds", None, clock.offset_s.abs());
+        draft.put("clock_error_seconds", None, clock.error_s);
+        draft.put("clock_synchronised", None, f64::from(u8::from(clock.synchronised)));
+    }
+    if let Some(entries) = after.kernel.conntrack {
+        draft.put("conntrack_entries", None, entries as f64);
+        if let Some(limit) = after.kernel.conntrack_max.filter(|&n| n > 0) {
+            // it may have been lowered below what is there
+            draft.put("conntrack_used_ratio", None, (entries as f64 / limit as f64).min(1.0));
+        }
+    }
+}
+
 fn memory(after: &Sample, draft: &mut Draft) {
     let Some(m) = after.kernel.memory else { return };
     draft.put("memory_used_ratio", None, 1.0 - m.available as f64 / m.total as f64);
@@ -62,6 +83,9 @@ fn memory(after: &Sample, draft: &mut Draft) {
     ];
     for (name, bytes) in amounts {
         draft.put(name, None, bytes as f64);
+    }
+    if m.swap_total > 0 {
+        draft.put("swap_used_ratio", None, 1.0 - m.swap_free as f64 / m.swap_total as f64);
     }
 }
 
@@ -99,6 +123,12 @@ fn cpu(old: &CpuTimes, new: &CpuTimes, draft: &mut Draft) {
     let total = spent.total();
     for (mode, ticks) in MODES.into_iter().zip(spent.0) {
         draft.put("cpu_mode_ratio", Some(mode), ticks / total);
+    }
+    let [user, _, system, idle, ..] = spent.0;
+    draft.put("cpu_other_ratio", None, (1.0 - (user + system + idle) / total).max(0.0));
+    let guest = draft.rise((old.guest, new.guest)).zip(draft.rise((old.guest_nice, new.guest_nice)));
+    if let Some((guest, guest_nice)) = guest {
+        draft.put("cpu_guest_ratio", None, (guest + guest_nice) / total);
     }
 }
 

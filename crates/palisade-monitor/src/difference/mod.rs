@@ -4,11 +4,14 @@
 //! given to another give no value, and a value that cannot be is thrown away: never a spike. Both
 //! are counted in `agent_rejected_values`.
 
+mod container;
 mod disk;
-pub(crate) use disk::{inodes_used_ratio, used_ratio};
+mod hardware;
 mod host;
 mod network;
 mod top;
+
+pub(crate) use disk::{inodes_used_ratio, used_ratio};
 
 use crate::catalogue;
 use crate::model::{Frame, SeriesKey};
@@ -28,12 +31,15 @@ pub fn frame(before: &Sample, after: &Sample, detail: &mut dyn FnMut(&Process) -
     host::gauges(after, &mut draft);
     disk::gauges(after, &mut draft);
     network::gauges(after, &mut draft);
-    let (mut by_cpu, mut by_memory) = (Vec::new(), Vec::new());
+    container::gauges(after, &mut draft);
+    hardware::gauges(after, &mut draft);
+    let mut top = top::Lists::default();
     if interval_s >= INTERVAL_S_MIN {
         host::rates(before, after, &mut draft);
         disk::rates(before, after, &mut draft);
         network::rates(before, after, &mut draft);
-        (by_cpu, by_memory) = top::lists(before, after, &mut draft, detail);
+        container::rates(before, after, &mut draft);
+        top = top::lists(before, after, &mut draft, detail);
     }
     let rejected = draft.rejected;
     draft.put("agent_rejected_values", None, rejected as f64);
@@ -43,9 +49,9 @@ pub fn frame(before: &Sample, after: &Sample, detail: &mut dyn FnMut(&Process) -
         step_s: 60,
         live: false,
         metrics: draft.metrics,
-        by_cpu,
-        by_memory,
-        by_io: Vec::new(),
+        by_cpu: top.by_cpu,
+        by_memory: top.by_memory,
+        by_io: top.by_io,
         missing: after.missing.iter().map(|m| format!("{}: {}", m.file, m.why)).collect(),
     }
 }
@@ -85,11 +91,26 @@ impl Draft {
         }
     }
 
+    /// Adds what several counters rose by together, per second; nothing if one of them fell.
+    fn total(&mut self, name: &'static str, rise: Option<u64>) {
+        if let Some(rise) = rise {
+            self.put(name, None, rise as f64 / self.interval_s);
+        }
+    }
+
     /// What a counter rose by; nothing, and counted, if it fell.
     fn rise(&mut self, (before, after): (u64, u64)) -> Option<f64> {
         let rise = after.checked_sub(before);
         self.rejected += u64::from(rise.is_none());
         rise.map(|n| n as f64)
+    }
+}
+
+/// Adds what each counter rose by to its total; a total with one that fell is none (and the fall is
+/// counted where the counter's own rate is made).
+fn add_rises<const N: usize>(totals: &mut [Option<u64>; N], before: [u64; N], after: [u64; N]) {
+    for ((total, before), after) in totals.iter_mut().zip(before).zip(after) {
+        *total = total.zip(after.checked_sub(before)).and_then(|(sum, rise)| sum.checked_add(rise));
     }
 }
 

@@ -7,10 +7,26 @@ use palisade_sys::sample::{Detail, Process, Sample};
 
 /// USER_HZ (proc(5)).
 const TICKS_PER_S: f64 = 100.0;
+/// A terabyte a second: no process moves that.
+const IO_BYTES_RATE_MAX: f64 = 1e12;
 
-type Lists = (Vec<TopProcess>, Vec<TopProcess>);
+/// By CPU time, by memory and by bytes read from and written to disks.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    pub by_cpu: Vec<TopProcess>,
+    pub by_memory: Vec<TopProcess>,
+    pub by_io: Vec<TopProcess>,
+}
 
-/// The lists by CPU time and by memory. Only of these few are command line and user read.
+/// What a process did in the interval; absent in its first one.
+#[derive(Debug, Clone, Copy, Default)]
+struct Used {
+    /// As a share of one core.
+    cpu: Option<f64>,
+    io_bytes_rate: Option<f64>,
+}
+
+/// The three lists. Only of these few command line, user, cgroup and open files are read.
 pub(super) fn lists(
     before: &Sample,
     after: &Sample,
@@ -18,53 +34,84 @@ pub(super) fn lists(
     detail: &mut dyn FnMut(&Process) -> Option<Detail>,
 ) -> Lists {
     let cores = after.kernel.cpus.len().max(1) as f64;
-    let used = cpu(&before.processes, &after.processes, cores, draft);
-    let mut by_cpu: Vec<usize> = (0..used.len()).filter(|&n| used[n].is_some_and(|cpu| cpu > 0.0)).collect();
-    by_cpu.sort_unstable_by(|&a, &b| used[b].unwrap_or(0.0).total_cmp(&used[a].unwrap_or(0.0)).then(a.cmp(&b)));
-    let mut by_memory: Vec<usize> = (0..used.len()).filter(|&n| after.processes[n].rss_bytes > 0).collect();
-    by_memory.sort_unstable_by_key(|&n| (std::cmp::Reverse(after.processes[n].rss_bytes), n));
-    by_cpu.truncate(TOP_MAX);
-    by_memory.truncate(TOP_MAX);
-    let mut described: Vec<(usize, TopProcess)> = Vec::with_capacity(2 * TOP_MAX);
+    let used = used(&before.processes, &after.processes, cores, draft);
+    let mut described: Vec<(usize, TopProcess)> = Vec::with_capacity(3 * TOP_MAX);
     let mut describe = |n: usize| {
         if let Some((_, done)) = described.iter().find(|(m, _)| *m == n) {
-            return done.clone(); // stands in both lists
+            return done.clone(); // stands in another list as well
         }
         let row = describe(&after.processes[n], used[n], detail);
         described.push((n, row.clone()));
         row
     };
-    (by_cpu.into_iter().map(&mut describe).collect(), by_memory.into_iter().map(&mut describe).collect())
-}
-
-fn describe(process: &Process, cpu: Option<f64>, detail: &mut dyn FnMut(&Process) -> Option<Detail>) -> TopProcess {
-    let (user, line) = detail(process).map(|d| (d.user, d.command_line)).unzip();
-    TopProcess {
-        pid: process.pid,
-        name: process.name.clone(),
-        user,
-        cmdline: line.filter(|line| !line.is_empty()).map(|line| mask(&line)),
-        cpu,
-        rss_bytes: process.rss_bytes,
-        ..TopProcess::default()
+    let mut list = |amount: &dyn Fn(usize) -> f64| -> Vec<TopProcess> {
+        most(used.len(), amount).into_iter().map(&mut describe).collect()
+    };
+    Lists {
+        by_cpu: list(&|n| used[n].cpu.unwrap_or(0.0)),
+        by_memory: list(&|n| after.processes[n].rss_bytes as f64),
+        by_io: list(&|n| used[n].io_bytes_rate.unwrap_or(0.0)),
     }
 }
 
-/// The share of one core that each process of `after` used; both lists are sorted by pid.
-fn cpu(before: &[Process], after: &[Process], cores: f64, draft: &mut Draft) -> Vec<Option<f64>> {
+/// The places of the largest amounts, the largest first; those with nothing are left out.
+fn most(count: usize, amount: &dyn Fn(usize) -> f64) -> Vec<usize> {
+    let mut places: Vec<usize> = (0..count).filter(|&n| amount(n) > 0.0).collect();
+    let order = |a: &usize, b: &usize| amount(*b).total_cmp(&amount(*a)).then(a.cmp(b));
+    if places.len() > TOP_MAX {
+        places.select_nth_unstable_by(TOP_MAX, order);
+        places.truncate(TOP_MAX);
+    }
+    places.sort_unstable_by(order);
+    places
+}
+
+fn describe(process: &Process, used: Used, detail: &mut dyn FnMut(&Process) -> Option<Detail>) -> TopProcess {
+    let detail = detail(process);
+    let is_known = detail.is_some();
+    let detail = detail.unwrap_or_default();
+    let line = detail.command_line;
+    TopProcess {
+        pid: process.pid,
+        name: process.name.clone(),
+        user: is_known.then_some(detail.user),
+        cmdline: (!line.is_empty()).then(|| mask(&line)),
+        cpu: used.cpu,
+        rss_bytes: process.rss_bytes,
+        unit: detail.unit,
+        container: detail.container,
+        io_bytes_rate: used.io_bytes_rate,
+        threads: u32::try_from(process.threads).ok(),
+        open_files: detail.open_files,
+    }
+}
+
+/// What each process of `after` used; both lists are sorted by pid.
+fn used(before: &[Process], after: &[Process], cores: f64, draft: &mut Draft) -> Vec<Used> {
     // a tick may fall on either side of the interval's ends
     let possible = cores * 1.25 + 2.0 / TICKS_PER_S / draft.interval_s;
     let mut old = before.iter().peekable();
-    let mut share = |new: &Process| {
+    let mut used = |new: &Process| {
         while old.next_if(|o| o.pid < new.pid).is_some() {}
-        let before = old.peek().filter(|o| o.pid == new.pid)?;
-        if before.start_ticks != new.start_ticks {
-            return None; // the pid was given to another process
+        // a pid may have been given to another process
+        let Some(before) = old.peek().filter(|o| o.pid == new.pid && o.start_ticks == new.start_ticks) else {
+            return Used::default();
+        };
+        let ticks = draft.rise((before.cpu_ticks, new.cpu_ticks));
+        let cpu = ticks.map(|ticks| ticks / TICKS_PER_S / draft.interval_s);
+        let bytes = before.io_bytes.zip(new.io_bytes).and_then(|counters| draft.rise(counters));
+        let io_bytes_rate = bytes.map(|bytes| bytes / draft.interval_s);
+        Used {
+            cpu: possible_or_counted(cpu, possible, draft),
+            io_bytes_rate: possible_or_counted(io_bytes_rate, IO_BYTES_RATE_MAX, draft),
         }
-        let share = draft.rise((before.cpu_ticks, new.cpu_ticks))? / TICKS_PER_S / draft.interval_s;
-        let is_possible = share <= possible;
-        draft.rejected += u64::from(!is_possible);
-        is_possible.then_some(share)
     };
-    after.iter().map(&mut share).collect()
+    after.iter().map(&mut used).collect()
+}
+
+/// A value that cannot be is thrown away and counted.
+fn possible_or_counted(value: Option<f64>, max: f64, draft: &mut Draft) -> Option<f64> {
+    let sound = value.filter(|value| *value <= max);
+    draft.rejected += u64::from(sound.is_none() && value.is_some());
+    sound
 }

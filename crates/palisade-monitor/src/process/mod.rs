@@ -1,16 +1,13 @@
-//! The history of the processes that stood out.
+//! The history of the processes that stood out: the three lists of each minute, kept 15 days.
+//!
+//! A frame's lists become a row of `monitor_process`; once an hour is over, [`tend`] puts its rows
+//! together into one of `monitor_process_hour`, because the same names and command lines stand in
+//! every minute of it and shrink to little. A minute that comes late is put into its hour later.
 
-use palisade_core::Timestamp;
-use palisade_guard::{GuardError, ServerContext};
-use sqlx::SqliteConnection;
-use utoipa_axum::router::OpenApiRouter;
+pub mod api;
+pub mod cli;
+pub mod pack;
+mod store;
 
-/// The endpoints.
-pub fn router() -> OpenApiRouter<ServerContext> {
-    OpenApiRouter::new()
-}
-
-/// Periodic work.
-pub async fn tend(_db: &mut SqliteConnection, _now: Timestamp) -> Result<(), GuardError> {
-    Ok(())
-}
+pub use api::router;
+pub use store::{at_minute, put, tend};

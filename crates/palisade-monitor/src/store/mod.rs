@@ -62,6 +62,9 @@ pub async fn ingest(
         }
     }
     store.put(db, host, &frames).await?;
+    for frame in &frames {
+        crate::process::put(db, host, frame).await?;
+    }
     Ok(causes)
 }
 

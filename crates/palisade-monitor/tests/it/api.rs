@@ -142,6 +142,33 @@ async fn the_newest_frame_and_its_processes_are_shown() {
     assert_eq!((&processes["by_cpu"], &processes["by_memory"]), (&json!([7]), &json!([7, 1])));
     let pids: Vec<_> = processes["items"].as_array().unwrap().iter().map(|p| p["pid"].as_u64().unwrap()).collect();
     assert_eq!(pids, [7, 1]);
+    assert_eq!(processes["by_io"], json!([]));
+}
+
+#[tokio::test]
+async fn the_processes_of_a_minute_of_the_past_are_shown_or_why_not() {
+    let app = App::at(NOON + 7_200).await;
+    app.stored.minutes(NOON, 2).await;
+    let (_, then) = app.get("/api/v1/monitor/processes?host=web-1&at=2026-11-22T12:00:59Z").await;
+    assert_eq!((&then["observed_at"], &then["by_cpu"]), (&json!("2026-11-22T12:00:17Z"), &json!([7])));
+    assert_eq!(then["items"][1]["cmdline"], "/sbin/init");
+    let (status, none) = app.get(&format!("/api/v1/monitor/processes?host=web-1&at={}", NOON + 3_600)).await;
+    assert_eq!((status, none["total"].as_u64()), (StatusCode::OK, Some(0)));
+    assert!(none["reason"].as_str().unwrap().contains("of the five minutes before 2026-11-22T13:00:00Z"), "{none}");
+    let (status, answer) = app.get("/api/v1/monitor/processes?host=web-1&at=noon").await;
+    assert!(status == StatusCode::BAD_REQUEST && answer["message"].as_str().unwrap().contains("`at`"));
+}
+
+#[tokio::test]
+async fn a_metric_is_listed_with_what_cloud_services_call_it() {
+    let app = App::at(NOON).await;
+    let (_, metrics) = app.get("/api/v1/monitor/metrics").await;
+    let found = |name: &str| metrics["items"].as_array().unwrap().iter().find(|m| m["name"] == name).cloned().unwrap();
+    assert_eq!(found("network_receive_bytes_rate")["aliases"], json!([{ "name": "net_bitRecv", "unit": "bit/s" }]));
+    let modes = found("cpu_mode_ratio");
+    assert_eq!(modes["aliases"][0], json!({ "name": "cpu_usage_idle", "label": "idle", "unit": "%" }));
+    assert_eq!((&modes["label"], &modes["group"]), (&json!("mode"), &json!("cpu")));
+    assert_eq!(found("container_cpu_ratio")["aliases"], json!([]));
 }
 
 #[tokio::test]

@@ -4,9 +4,9 @@ use palisade_guard::{Host, Watch, WatchContext};
 use palisade_monitor::model::Frame;
 use palisade_monitor::watch::Sampling;
 use palisade_sys::Root;
-use palisade_sys::sample::{Sample, Sampler};
+use palisade_sys::sample::{Sample, Sampler, TcpStates};
 use serde::Deserialize;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -109,4 +109,49 @@ fn listeners_are_counted_and_a_new_network_namespace_is_noticed() {
     let _listener = TcpListener::bind("0.0.0.0:0").unwrap();
     sampler.take_system(&mut sample);
     assert_eq!(sample.tcp_listening, Some(1));
+}
+
+#[test]
+fn rare_states_of_tcp_are_counted_and_one_that_was_closed_by_the_other_side_waits() {
+    if let Err(why) = palisade_sandbox::enter_netns() {
+        println!("skipped: {why}");
+        return;
+    }
+    let mut sampler = Sampler::live().unwrap();
+    let mut sample = Sample::default();
+    sampler.take_system(&mut sample);
+    if sample.tcp_states.is_none() {
+        println!("skipped: the kernel does not answer sock_diag");
+        return;
+    }
+    assert_eq!(sample.tcp_states, Some(TcpStates::default()));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (server, _) = listener.accept().unwrap();
+    drop(client);
+    let until = Instant::now() + LIMIT;
+    while sample.tcp_states.is_none_or(|states| states.close_wait != 1 || states.fin_wait2 != 1) {
+        assert!(Instant::now() < until, "{:?}", sample.tcp_states);
+        sampler.take_system(&mut sample);
+    }
+    let frame = palisade_monitor::difference::frame(&sample, &sample, &mut |_| None);
+    assert_eq!(frame.metrics["tcp_connections{state=\"close_wait\"}"], 1.0);
+    assert_eq!(frame.metrics["tcp_connections{state=\"established\"}"], 0.0);
+    assert_eq!(frame.metrics["tcp_connections{state=\"listen\"}"], 1.0);
+    drop(server);
+}
+
+#[test]
+fn a_sample_of_this_host_says_how_right_its_clock_is_and_whose_files_are_open() {
+    let mut sampler = Sampler::live().unwrap();
+    let (mut before, mut after) = (Sample::default(), Sample::default());
+    for sample in [&mut before, &mut after] {
+        sampler.take_system(sample);
+        sampler.take_processes(sample);
+    }
+    assert!(after.wall_clock.is_some());
+    let own = after.processes.iter().find(|p| p.pid == std::process::id()).unwrap();
+    let files = sampler.detail(own).unwrap().open_files.unwrap();
+    let listed = std::fs::read_dir("/proc/self/fd").unwrap().count() as u64;
+    assert!(files.abs_diff(listed) <= 8, "{files} and {listed}");
 }

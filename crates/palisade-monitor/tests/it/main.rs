@@ -3,9 +3,12 @@
 
 mod api;
 mod cli;
+mod containers;
 mod frames;
+mod hardware;
 mod live;
 mod pack;
+mod processes;
 mod sampler;
 mod series;
 mod store;

@@ -30,8 +30,24 @@ pub fn thread_cpu_ns() -> u64 {
     if failed { 0 } else { time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64 }
 }
 
-/// Whether something keeps the clock right: STA_UNSYNC of adjtimex(2). Asking needs no rights.
+/// What the kernel knows about its wall clock.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct WallClock {
+    /// Something keeps it right.
+    pub synchronised: bool,
+    /// What was still to be corrected when it was last set right, seconds; may be negative.
+    pub offset_s: f64,
+    /// The most that it may be wrong by, seconds; grows while nothing keeps it right.
+    pub error_s: f64,
+}
+
+/// Whether something keeps the clock right. Asking needs no rights.
 pub fn clock_synchronised() -> Result<bool, SysError> {
+    wall_clock().map(|clock| clock.synchronised)
+}
+
+/// adjtimex(2): the offset is in nanoseconds where STA_NANO says so, else in microseconds.
+pub fn wall_clock() -> Result<WallClock, SysError> {
     // SAFETY: timex is plain data for which all zeroes is a valid value; modes 0 changes nothing.
     let mut state: libc::timex = unsafe { std::mem::zeroed() };
     // SAFETY: the kernel fills a timex that we own.
@@ -40,5 +56,10 @@ pub fn clock_synchronised() -> Result<bool, SysError> {
         let source = io::Error::last_os_error();
         return Err(SysError::Kernel { doing: "asking the state of the clock".to_owned(), source });
     }
-    Ok(state.status & libc::STA_UNSYNC == 0)
+    let offset_unit_s = if state.status & libc::STA_NANO == 0 { 1e-6 } else { 1e-9 };
+    Ok(WallClock {
+        synchronised: state.status & libc::STA_UNSYNC == 0,
+        offset_s: state.offset as f64 * offset_unit_s,
+        error_s: state.maxerror as f64 * 1e-6,
+    })
 }

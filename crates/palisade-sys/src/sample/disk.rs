@@ -50,7 +50,7 @@ pub(super) fn diskstats(text: &[u8], into: &mut Rows<Disk>) -> bool {
 }
 
 /// False for partitions (their disk counts already), loop devices, RAM disks, floppies and CD drives.
-fn is_whole_disk(name: &[u8]) -> bool {
+pub(super) fn is_whole_disk(name: &[u8]) -> bool {
     let digits = name.iter().rev().take_while(|b| b.is_ascii_digit()).count();
     let (stem, tail) = name.split_at(name.len() - digits);
     let is_lettered =

@@ -77,6 +77,10 @@ pub struct Kernel {
     pub pressure_memory: Option<Pressure>,
     /// Waiting for disks.
     pub pressure_io: Option<Pressure>,
+    /// Connections that the packet filter tracks.
+    pub conntrack: Option<u64>,
+    /// The most it tracks.
+    pub conntrack_max: Option<u64>,
 }
 
 const CPUS_MAX: usize = 8_192;
@@ -183,6 +187,12 @@ pub(super) fn pressure(text: &[u8], into: &mut Option<Pressure>) -> bool {
     let total = |line: &[u8]| words(line).find_map(|w| w.strip_prefix(b"total=").and_then(number));
     let of = |kind: &[u8]| lines(text).find(|l| words(l).next() == Some(kind)).and_then(total);
     *into = of(b"some").map(|some_us| Pressure { some_us, full_us: of(b"full") });
+    into.is_some()
+}
+
+/// A file that holds one number.
+pub(super) fn one_number(text: &[u8], into: &mut Option<u64>) -> bool {
+    *into = number(text.trim_ascii());
     into.is_some()
 }
 

@@ -7,13 +7,16 @@
 //! A file that the kernel does not have (no pressure information, no network) is named in
 //! [`Sample::missing`], and its fields stay empty.
 
+mod cgroup;
 mod clock;
+mod container;
+mod diag;
 mod disk;
 mod fields;
 mod fstab;
+mod hardware;
 mod kept;
 mod kernel;
-mod listen;
 mod mounts;
 mod network;
 mod process;
@@ -21,9 +24,13 @@ mod rows;
 mod space;
 mod users;
 
-pub use clock::{agent_use, boot_time_ns, clock_synchronised, thread_cpu_ns};
+pub use cgroup::{Place, place};
+pub use clock::{WallClock, agent_use, boot_time_ns, clock_synchronised, thread_cpu_ns, wall_clock};
+pub use container::{CONTAINERS_MAX, Container};
+pub use diag::TcpStates;
 pub use disk::Disk;
 pub use fstab::{FstabEntry, fstab_parse};
+pub use hardware::{Gpu, Hardware, Smart, Temperature, nvidia_parse, smart_parse};
 pub use kernel::{CpuTimes, Kernel, Memory, Pressure};
 pub use mounts::{MOUNTS_MAX, Mount};
 pub use network::{Interface, Sockets, Tcp};
@@ -35,6 +42,7 @@ use crate::SysError;
 use jiff::Timestamp;
 use kept::Kept;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What the process that samples uses itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -73,6 +81,14 @@ pub struct Sample {
     pub sockets: Option<Sockets>,
     /// Listening TCP sockets, by netlink; absent where the kernel does not answer.
     pub tcp_listening: Option<u64>,
+    /// TCP sockets in the states that are rare, likewise.
+    pub tcp_states: Option<TcpStates>,
+    /// What the kernel knows about the wall clock.
+    pub wall_clock: Option<WallClock>,
+    /// Containers, at most [`CONTAINERS_MAX`].
+    pub containers: Rows<Container>,
+    /// What the machine says of itself; empty unless [`Sampler::with_hardware`] was called.
+    pub hardware: Arc<Hardware>,
     /// File systems that hold data.
     pub mounts: Rows<Mount>,
     /// A mount point that did not answer in time.
@@ -94,9 +110,10 @@ impl Sample {
         self.interfaces.clear();
         self.mounts.clear();
         self.processes.clear();
+        self.containers.clear();
         self.missing.clear();
-        (self.tcp, self.sockets, self.tcp_listening, self.process_states) = (None, None, None, None);
-        self.mount_silent = None;
+        (self.tcp, self.sockets, self.tcp_listening, self.tcp_states) = (None, None, None, None);
+        (self.process_states, self.wall_clock, self.mount_silent) = (None, None, None);
     }
 }
 
@@ -107,6 +124,8 @@ struct Source {
     name: &'static str,
     file: Kept,
     parse: Parse,
+    /// Many hosts do not have it, which is not worth saying.
+    optional: bool,
 }
 
 /// In the order in which they are read. `thread-self` because a network namespace belongs to a
@@ -127,6 +146,11 @@ const SOURCES: [(&str, Parse); 14] = [
     ("thread-self/net/sockstat", |text, into| network::sockstat(text, &mut into.sockets)),
     ("self/statm", |text, into| kernel::statm(text, &mut into.agent)),
 ];
+/// Only with a packet filter that tracks connections.
+const OPTIONAL_SOURCES: [(&str, Parse); 2] = [
+    ("sys/net/netfilter/nf_conntrack_count", |text, into| kernel::one_number(text, &mut into.kernel.conntrack)),
+    ("sys/net/netfilter/nf_conntrack_max", |text, into| kernel::one_number(text, &mut into.kernel.conntrack_max)),
+];
 const NET_DEV: &str = "thread-self/net/dev";
 
 /// Takes samples. Belongs to one thread.
@@ -135,7 +159,10 @@ pub struct Sampler {
     mounts: mounts::Mounts,
     processes: process::Table,
     net_namespace: kept::Identity,
-    listening: listen::Listening,
+    diag: diag::Diag,
+    containers: container::Containers,
+    hardware: Option<hardware::Worker>,
+    live: bool,
     buffer: Vec<u8>,
 }
 
@@ -144,21 +171,39 @@ impl Sampler {
     pub fn live() -> Result<Sampler, SysError> {
         let mut sampler = Sampler::at(Path::new("/"), statvfs)?;
         sampler.mounts.watch_changes();
-        sampler.listening = listen::Listening::live();
+        sampler.diag = diag::Diag::live();
+        sampler.live = true;
         Ok(sampler)
+    }
+
+    /// Measures the machine itself as well, in a thread of its own that ends with this sampler.
+    pub fn with_hardware(mut self) -> Sampler {
+        self.hardware = Some(hardware::Worker::start());
+        self
     }
 
     /// Of a tree that has `proc` and `etc/passwd` in it; file systems are asked with `statvfs`.
     /// Nothing but that tree is touched, apart from the clocks and the use of this process.
     pub fn at(root: &Path, statvfs: Statvfs) -> Result<Sampler, SysError> {
         let proc = root.join("proc");
-        let sources = SOURCES.iter().map(|&(name, parse)| Source { name, file: Kept::new(proc.join(name)), parse });
+        let source = |optional: bool| {
+            let proc = &proc;
+            move |&(name, parse): &(&'static str, Parse)| Source {
+                name,
+                file: Kept::new(proc.join(name)),
+                parse,
+                optional,
+            }
+        };
         Ok(Sampler {
-            sources: sources.collect(),
+            sources: SOURCES.iter().map(source(false)).chain(OPTIONAL_SOURCES.iter().map(source(true))).collect(),
             mounts: mounts::Mounts::new(root, statvfs),
             processes: process::Table::open(root)?,
             net_namespace: kept::Identity::new(proc.join("thread-self/ns/net")),
-            listening: listen::Listening::default(),
+            diag: diag::Diag::default(),
+            containers: container::Containers::new(root),
+            hardware: None,
+            live: false,
             buffer: Vec::with_capacity(32 << 10),
         })
     }
@@ -171,18 +216,23 @@ impl Sampler {
         if self.net_namespace.has_changed() {
             // an open file shows the namespace that it was opened in
             self.sources.iter_mut().filter(|s| s.name.contains("/net/")).for_each(|s| s.file.close());
-            self.listening.close();
+            self.diag.close();
         }
         into.agent.cpu_us = agent_use().cpu_us;
         for source in &mut self.sources {
             let why = match source.file.read(&mut self.buffer) {
                 Ok(text) if (source.parse)(text, into) => continue,
                 Ok(_) => "not understood",
+                Err(_) if source.optional => continue,
                 Err(error) => kept::why(&error),
             };
             into.missing.push(Missing { file: source.name, why });
         }
-        into.tcp_listening = self.listening.count(&mut self.buffer);
+        into.tcp_listening = self.diag.listening(&mut self.buffer);
+        into.tcp_states = self.diag.states(into.boot_ns, &mut self.buffer);
+        into.wall_clock = if self.live { wall_clock().ok() } else { None };
+        into.hardware = self.hardware.as_ref().map(hardware::Worker::newest).unwrap_or_default();
+        self.containers.take(into.boot_ns, &mut self.buffer, &mut into.containers);
         self.mounts.take(&mut self.buffer, into);
     }
 

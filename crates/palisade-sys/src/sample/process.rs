@@ -1,5 +1,7 @@
-//! The process table: one `PID/stat` per process (proc(5)); command line and user only when asked.
+//! The process table: one `PID/stat` per process (proc(5)), and `PID/io` of those that have used CPU
+//! time since the last reading; command line, user, cgroup and open files only when asked.
 
+use super::cgroup::{self, Place};
 use super::fields::{lines, number, set_text, words};
 use super::kept::read_all;
 use super::rows::Rows;
@@ -7,7 +9,7 @@ use super::users::Users;
 use crate::SysError;
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -15,6 +17,10 @@ use std::sync::OnceLock;
 pub const COMMAND_LINE_BYTES_MAX: usize = 256;
 /// The largest pid that Linux gives out is 2^22; more rows than this are not read.
 const PROCESSES_MAX: usize = 200_000;
+/// `PID/io` is read of so many processes in one reading of the table.
+const IO_READS_MAX: usize = 1_000;
+/// Where the kernel does not say how many files a process has open, they are counted up to here.
+const OPEN_FILES_COUNTED_MAX: u64 = 10_000;
 /// The kernel's own names (`kworker/u16:3-events_unbound`) have up to 64 bytes, others up to 15.
 const NAME_BYTES_MAX: usize = 64;
 
@@ -51,6 +57,9 @@ pub struct Process {
     pub rss_bytes: u64,
     /// Threads.
     pub threads: u64,
+    /// Bytes read from and written to disks, as of the last reading before which it had used CPU time;
+    /// absent when it has not been read yet, or must not be.
+    pub io_bytes: Option<u64>,
 }
 
 /// How many processes are in which state.
@@ -72,6 +81,21 @@ pub struct Detail {
     pub user: String,
     /// Its arguments, joined by blanks; empty for kernel threads.
     pub command_line: String,
+    /// The systemd unit it belongs to: `nginx.service`.
+    pub unit: Option<String>,
+    /// The container it runs in: the first 12 characters of its id, or its name.
+    pub container: Option<String>,
+    /// Files it has open; absent when that must not be read.
+    pub open_files: Option<u64>,
+}
+
+/// A process at the last reading of the table.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    pid: u32,
+    start_ticks: u64,
+    cpu_ticks: u64,
+    io_bytes: Option<u64>,
 }
 
 /// The size of a page of memory, in which `PID/stat` and `statm` count.
@@ -85,8 +109,13 @@ pub fn page_bytes() -> u64 {
 #[derive(Debug)]
 pub struct Table {
     proc: File,
+    /// False for a tree of plain files, whose directories have sizes of another meaning.
+    is_procfs: bool,
     pids: Vec<u32>,
     users: Users,
+    /// By pid; used again at the next reading.
+    seen: Vec<Seen>,
+    seen_before: Vec<Seen>,
 }
 
 impl Table {
@@ -95,7 +124,8 @@ impl Table {
         let path = root.join("proc");
         let proc = File::open(&path).map_err(|source| SysError::Read { path, source })?;
         let users = Users::new(root.join("etc/passwd"));
-        Ok(Table { proc, pids: Vec::new(), users })
+        let is_procfs = is_procfs(&proc);
+        Ok(Table { proc, is_procfs, pids: Vec::new(), users, seen: Vec::new(), seen_before: Vec::new() })
     }
 
     /// Every process that is there to the end of its reading, by pid.
@@ -111,7 +141,29 @@ impl Table {
                 into.drop_last();
             }
         }
+        self.add_io(buffer, into.as_mut_slice());
         Ok(states)
+    }
+
+    /// Who has used no CPU time since the last reading has moved next to nothing: what was read then stands.
+    fn add_io(&mut self, buffer: &mut Vec<u8>, rows: &mut [Process]) {
+        let mut seen = std::mem::replace(&mut self.seen_before, std::mem::take(&mut self.seen));
+        seen.clear();
+        let mut before = 0;
+        let mut reads_left = IO_READS_MAX;
+        for row in rows {
+            before += self.seen_before[before..].iter().take_while(|old| old.pid < row.pid).count();
+            let old = self.seen_before.get(before);
+            let old = old.filter(|old| old.pid == row.pid && old.start_ticks == row.start_ticks);
+            row.io_bytes = old.and_then(|old| old.io_bytes);
+            if old.map_or(0, |old| old.cpu_ticks) != row.cpu_ticks && reads_left > 0 {
+                reads_left -= 1;
+                row.io_bytes = self.read(row.pid, "io", buffer).ok().and_then(|length| io_bytes(&buffer[..length]));
+            }
+            let Process { pid, start_ticks, cpu_ticks, io_bytes, .. } = *row;
+            seen.push(Seen { pid, start_ticks, cpu_ticks, io_bytes });
+        }
+        self.seen = seen;
     }
 
     /// See [`super::Sampler::detail`].
@@ -124,6 +176,11 @@ impl Table {
         let length = self.read(process.pid, "status", buffer).ok()?;
         let uid = lines(&buffer[..length]).find_map(|l| words(l.strip_prefix(b"Uid:")?).nth(1).and_then(number))?;
         detail.user = self.users.name(uid);
+        if let Ok(length) = self.read(process.pid, "cgroup", buffer) {
+            let Place { unit, container } = cgroup::place(&buffer[..length]);
+            (detail.unit, detail.container) = (unit, container);
+        }
+        detail.open_files = self.open_files(process.pid, buffer);
         // the pid may have been given to another process between the sample and now
         let length = self.read(process.pid, "stat", buffer).ok()?;
         let mut now = Process::default();
@@ -132,17 +189,64 @@ impl Table {
     }
 
     fn read(&self, pid: u32, file: &str, buffer: &mut Vec<u8>) -> io::Result<usize> {
-        let mut path = [0_u8; 32]; // ends with a zero byte: 10 digits, a slash and at most 7 letters
-        write!(&mut path[..31], "{pid}/{file}")?;
-        let flags = libc::O_RDONLY | libc::O_CLOEXEC;
+        read_all(&File::from(self.open_at(pid, file, 0)?), buffer)
+    }
+
+    fn open_at(&self, pid: u32, file: &str, flags: i32) -> io::Result<OwnedFd> {
+        let path = path(pid, file)?;
         // SAFETY: the path is a C string that lives across the call.
-        let fd = unsafe { libc::openat(self.proc.as_raw_fd(), path.as_ptr().cast(), flags) };
+        let fd = unsafe {
+            libc::openat(self.proc.as_raw_fd(), path.as_ptr().cast(), libc::O_RDONLY | libc::O_CLOEXEC | flags)
+        };
         if fd < 0 {
             return Err(io::Error::last_os_error());
         }
         // SAFETY: the kernel has just handed us this descriptor.
-        read_all(&unsafe { File::from_raw_fd(fd) }, buffer)
+        Ok(unsafe { OwnedFd::from_raw_fd(fd) })
     }
+
+    /// Since Linux 6.2 the size of `PID/fd` is the number of files; before, it is 0 and they are counted.
+    fn open_files(&self, pid: u32, buffer: &mut Vec<u8>) -> Option<u64> {
+        let path = path(pid, "fd").ok()?;
+        // SAFETY: stat is plain data for which all zeroes is a valid value.
+        let mut answer: libc::stat = unsafe { std::mem::zeroed() };
+        // SAFETY: the path is a C string and the kernel fills a stat that we own.
+        if unsafe { libc::fstatat(self.proc.as_raw_fd(), path.as_ptr().cast(), &raw mut answer, 0) } != 0 {
+            return None;
+        }
+        if self.is_procfs && answer.st_size > 0 {
+            return u64::try_from(answer.st_size).ok();
+        }
+        let directory = File::from(self.open_at(pid, "fd", libc::O_DIRECTORY).ok()?);
+        let mut count = 0;
+        names(&directory, buffer, &mut |name| {
+            count += u64::from(number(name).is_some());
+            count < OPEN_FILES_COUNTED_MAX
+        })
+        .ok()?;
+        Some(count)
+    }
+}
+
+fn is_procfs(directory: &File) -> bool {
+    // SAFETY: statfs is plain data for which all zeroes is a valid value.
+    let mut answer: libc::statfs = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel fills a statfs that we own.
+    let failed = unsafe { libc::fstatfs(directory.as_raw_fd(), &raw mut answer) } != 0;
+    !failed && answer.f_type == libc::PROC_SUPER_MAGIC
+}
+
+/// Ends with a zero byte: 10 digits, a slash and at most 7 letters.
+fn path(pid: u32, file: &str) -> io::Result<[u8; 32]> {
+    let mut path = [0; 32];
+    write!(&mut path[..31], "{pid}/{file}")?;
+    Ok(path)
+}
+
+/// `read_bytes` and `write_bytes` of `PID/io`: what went through the disks, not through caches.
+fn io_bytes(text: &[u8]) -> Option<u64> {
+    let value = |name: &[u8]| lines(text).find_map(|l| l.strip_prefix(name)).and_then(|v| number(v.trim_ascii()));
+    Some(value(b"read_bytes:")?.saturating_add(value(b"write_bytes:")?))
 }
 
 impl ProcessStates {
@@ -158,36 +262,42 @@ impl ProcessStates {
     }
 }
 
-/// The numbers among the names in `/proc`, in order, by getdents64(2): `read_dir` allocates each name.
+/// The numbers among the names in `/proc`, in order.
 fn pids(proc: &File, buffer: &mut Vec<u8>, pids: &mut Vec<u32>) -> io::Result<()> {
-    const HEAD: usize = 19; // inode 8, offset 8, length 2, type 1, then the name
     pids.clear();
+    names(proc, buffer, &mut |name| {
+        pids.extend(number(name).and_then(|n| u32::try_from(n).ok()));
+        pids.len() < PROCESSES_MAX
+    })?;
+    pids.sort_unstable();
+    Ok(())
+}
+
+/// The names in a directory until `each` says no, by getdents64(2): `read_dir` allocates each name.
+fn names(directory: &File, buffer: &mut Vec<u8>, each: &mut dyn FnMut(&[u8]) -> bool) -> io::Result<()> {
+    const HEAD: usize = 19; // inode 8, offset 8, length 2, type 1, then the name
     buffer.resize(buffer.len().max(32 << 10), 0);
+    let fd = directory.as_raw_fd();
     // SAFETY: lseek has no preconditions.
-    if unsafe { libc::lseek(proc.as_raw_fd(), 0, libc::SEEK_SET) } < 0 {
+    if unsafe { libc::lseek(fd, 0, libc::SEEK_SET) } < 0 {
         return Err(io::Error::last_os_error());
     }
     loop {
         // SAFETY: the kernel writes at most the given length into the buffer.
-        let got = unsafe { libc::syscall(libc::SYS_getdents64, proc.as_raw_fd(), buffer.as_mut_ptr(), buffer.len()) };
+        let got = unsafe { libc::syscall(libc::SYS_getdents64, fd, buffer.as_mut_ptr(), buffer.len()) };
         let mut left = match usize::try_from(got) {
             Err(_) => return Err(io::Error::last_os_error()),
-            Ok(0) => break,
+            Ok(0) => return Ok(()),
             Ok(length) => &buffer[..length],
         };
         while let Some(entry_length) = left.get(16..18).map(|b| usize::from(u16::from_ne_bytes([b[0], b[1]]))) {
             let Some(entry) = left.get(HEAD..entry_length) else { break };
-            let name = entry.split(|&b| b == 0).next().unwrap_or_default();
-            pids.extend(number(name).and_then(|n| u32::try_from(n).ok()));
+            if !each(entry.split(|&b| b == 0).next().unwrap_or_default()) {
+                return Ok(());
+            }
             left = &left[entry_length..];
         }
-        if pids.len() > PROCESSES_MAX {
-            pids.truncate(PROCESSES_MAX);
-            break;
-        }
     }
-    pids.sort_unstable();
-    Ok(())
 }
 
 /// The name is in parentheses and may itself hold `)` and line ends: the last `)` ends it.
