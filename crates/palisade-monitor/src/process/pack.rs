@@ -1,5 +1,6 @@
-//! How lists of processes lie in the database: a version byte, then JSON of tuples under LZ4. The
-//! texts repeat from minute to minute, which is what LZ4 is good at within its 64 kB.
+//! How lists of processes lie in the database: a version byte, then a line of JSON per minute under
+//! LZ4. The texts repeat from minute to minute, which is what LZ4 is good at within its 64 kB, and
+//! lines can be put together without being understood.
 
 use crate::model::{TOP_MAX, TopProcess};
 use serde::{Deserialize, Serialize};
@@ -51,22 +52,42 @@ impl Minute {
     }
 }
 
-/// Minutes as one body.
-pub fn pack(minutes: &[Minute]) -> Vec<u8> {
-    let json = serde_json::to_vec(minutes).expect("lists have no keys but strings");
+/// One minute as a body.
+pub fn pack(minute: &Minute) -> Vec<u8> {
+    let line = serde_json::to_string(minute).expect("lists have no keys but strings");
+    pack_lines([line.as_str()])
+}
+
+/// Lines, as [`lines`] gave them, as one body.
+pub fn pack_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<u8> {
+    let text = lines.into_iter().fold(String::new(), |text, line| text + line + "\n");
     let mut body = vec![VERSION];
-    body.extend(lz4_flex::compress_prepend_size(&json));
+    body.extend(lz4_flex::compress_prepend_size(text.as_bytes()));
     body
 }
 
-/// The minutes of a body; `None` if it is cut or of another version.
-pub fn unpack(body: &[u8]) -> Option<Vec<Minute>> {
+/// The text of a body; `None` if it is cut or of another version.
+pub fn unpack(body: &[u8]) -> Option<String> {
     let packed = body.strip_prefix(&[VERSION])?;
     let size = u32::from_le_bytes(*packed.first_chunk::<4>()?) as usize;
     if size > BYTES_MAX {
         return None;
     }
-    serde_json::from_slice(&lz4_flex::decompress_size_prepended(packed).ok()?).ok()
+    String::from_utf8(lz4_flex::decompress_size_prepended(packed).ok()?).ok()
+}
+
+/// Each minute of a text with its time; what is none is left out.
+pub fn lines(text: &str) -> impl Iterator<Item = (i64, &str)> {
+    #[derive(Deserialize)]
+    struct At {
+        t: i64,
+    }
+    text.lines().filter_map(|line| Some((serde_json::from_str::<At>(line).ok()?.t, line)))
+}
+
+/// The minute of a line.
+pub fn parse(line: &str) -> Option<Minute> {
+    serde_json::from_str(line).ok()
 }
 
 /// A process as a tuple: names of fields would be most of the text. Shares are kept to three
@@ -123,13 +144,16 @@ mod tests {
         let all = [a, b, c];
         let minute = Minute::new(60, [&all[..2], &all[1..], &all[2..]]);
         assert_eq!(minute.processes.len(), 3);
-        assert_eq!(unpack(&pack(std::slice::from_ref(&minute))), Some(vec![minute.clone()]));
+        let text = unpack(&pack(&minute)).expect("what was packed");
+        let both = unpack(&pack_lines([text.trim_end(), text.trim_end()])).expect("what was packed");
+        let back: Vec<_> = lines(&both).map(|(at_s, line)| (at_s, parse(line))).collect();
+        assert_eq!(back, [(60, Some(minute.clone())), (60, Some(minute.clone()))]);
         assert_eq!(minute.list(&minute.by_memory).collect::<Vec<_>>(), [&all[1], &all[2]]);
     }
 
     #[test]
     fn what_is_no_body_is_refused() {
-        let good = pack(&[Minute::new(60, [&[process(1)], &[], &[]])]);
+        let good = pack(&Minute::new(60, [&[process(1)], &[], &[]]));
         for bad in [&good[..good.len() - 1], &good[1..], &[1, 255, 255, 255, 255, 0][..], &[], &[1]] {
             assert_eq!(unpack(bad), None, "{bad:?}");
         }

@@ -42,6 +42,9 @@ pub struct Hardware {
     pub infiniband_down: Option<bool>,
     /// Every disk that keeps a record, at most 64.
     pub disks: Vec<Smart>,
+    /// The program that reads these records is there and could not read one: it needs rights to raw
+    /// devices that a confined agent does not have.
+    pub disks_closed: bool,
     /// Every graphics processor, at most 16.
     pub gpus: Vec<Gpu>,
 }
@@ -51,8 +54,21 @@ impl Hardware {
     pub fn look(root: &Path) -> Hardware {
         let mut hardware = Hardware::default();
         hardware.look_at_sensors(root);
-        hardware.disks = smart::look(root);
+        hardware.look_at_disks(root);
         hardware
+    }
+
+    /// The disks' own records. That of a disk which sleeps and is not woken stays as it was.
+    pub fn look_at_disks(&mut self, root: &Path) {
+        let before = std::mem::take(&mut self.disks);
+        (self.disks, self.disks_closed) = smart::look(root);
+        let is_there = |disk: &Smart| root.join("sys/block").join(&disk.device).exists();
+        for disk in before.into_iter().filter(is_there) {
+            if self.disks.iter().all(|new| new.device != disk.device) {
+                self.disks.push(disk);
+            }
+        }
+        self.disks_closed &= self.disks.is_empty();
     }
 
     /// Everything but the disks.
@@ -85,7 +101,7 @@ impl Worker {
                 hardware.look_at_sensors(&root);
                 // with the first round only sensors: nobody waits an hour, nor for a disk that hangs
                 if round % DISKS_EVERY_ROUNDS == 1 {
-                    hardware.disks = smart::look(&root);
+                    hardware.look_at_disks(&root);
                 }
                 *into.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(hardware.clone());
                 if ended.recv_timeout(SENSORS_EVERY) != Err(RecvTimeoutError::Timeout) {

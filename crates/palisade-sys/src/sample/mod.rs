@@ -232,6 +232,9 @@ impl Sampler {
         into.tcp_states = self.diag.states(into.boot_ns, &mut self.buffer);
         into.wall_clock = if self.live { wall_clock().ok() } else { None };
         into.hardware = self.hardware.as_ref().map(hardware::Worker::newest).unwrap_or_default();
+        if into.hardware.disks_closed {
+            into.missing.push(Missing { file: "smartctl", why: "no disk could be read" });
+        }
         self.containers.take(into.boot_ns, &mut self.buffer, &mut into.containers);
         self.mounts.take(&mut self.buffer, into);
     }
@@ -244,6 +247,12 @@ impl Sampler {
             Ok(states) => into.process_states = Some(states),
             Err(error) => into.missing.push(Missing { file: "PID/stat", why: kept::why(&error) }),
         }
+    }
+
+    /// Whether the open files of processes are counted; they are at first. Before Linux 6.2 that
+    /// walks through them one by one.
+    pub fn count_open_files(&mut self, counts: bool) {
+        self.processes.counts_open_files = counts;
     }
 
     /// Whose process it is and how it was called; `None` when it has ended since.

@@ -113,6 +113,8 @@ pub struct Table {
     is_procfs: bool,
     pids: Vec<u32>,
     users: Users,
+    /// Whether [`Detail::open_files`] is read.
+    pub counts_open_files: bool,
     /// By pid; used again at the next reading.
     seen: Vec<Seen>,
     seen_before: Vec<Seen>,
@@ -125,7 +127,15 @@ impl Table {
         let proc = File::open(&path).map_err(|source| SysError::Read { path, source })?;
         let users = Users::new(root.join("etc/passwd"));
         let is_procfs = is_procfs(&proc);
-        Ok(Table { proc, is_procfs, pids: Vec::new(), users, seen: Vec::new(), seen_before: Vec::new() })
+        Ok(Table {
+            proc,
+            is_procfs,
+            pids: Vec::new(),
+            users,
+            counts_open_files: true,
+            seen: Vec::new(),
+            seen_before: Vec::new(),
+        })
     }
 
     /// Every process that is there to the end of its reading, by pid.
@@ -180,7 +190,9 @@ impl Table {
             let Place { unit, container } = cgroup::place(&buffer[..length]);
             (detail.unit, detail.container) = (unit, container);
         }
-        detail.open_files = self.open_files(process.pid, buffer);
+        if self.counts_open_files {
+            detail.open_files = self.open_files(process.pid, buffer);
+        }
         // the pid may have been given to another process between the sample and now
         let length = self.read(process.pid, "stat", buffer).ok()?;
         let mut now = Process::default();

@@ -37,15 +37,19 @@ pub struct Smart {
     pub used_percent: Option<f64>,
 }
 
-/// Of every disk that has a record; none without the program.
-pub(super) fn look(root: &Path) -> Vec<Smart> {
-    let Some(program) = program::find(root, &PROGRAMS) else { return Vec::new() };
+/// Of every disk that has a record, and whether there are disks and none could be read; nothing
+/// without the program.
+pub(super) fn look(root: &Path) -> (Vec<Smart>, bool) {
+    let Some(program) = program::find(root, &PROGRAMS) else { return (Vec::new(), false) };
     let names = entries(&root.join("sys/block")).into_iter().filter_map(|path| {
         let name = path.file_name()?.to_str()?.to_owned();
         let is_disk = is_whole_disk(name.as_bytes()) && !VIRTUAL.iter().any(|v| name.starts_with(v));
         is_disk.then_some(name)
     });
-    names.take(DISKS_MAX).filter_map(|name| one(program, &name)).collect()
+    let names: Vec<String> = names.take(DISKS_MAX).collect();
+    let disks: Vec<Smart> = names.iter().filter_map(|name| one(program, name)).collect();
+    let are_closed = disks.is_empty() && !names.is_empty();
+    (disks, are_closed)
 }
 
 /// One that sleeps is not woken.
