@@ -2,16 +2,21 @@
 #![allow(clippy::unwrap_used)]
 
 mod api;
+mod bench_host;
 mod cli;
 mod frames;
 mod live;
 mod pack;
+mod ring;
 mod sampler;
 mod series;
+mod setting;
 mod stored;
 mod systems;
 mod tend;
 mod tree;
+mod turns;
+mod watches;
 
 use std::path::Path;
 
