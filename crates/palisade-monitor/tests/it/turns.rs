@@ -109,7 +109,7 @@ fn while_somebody_looks_on_frames_of_a_second_come_besides() {
 
 /// A tree with so many processes, written once.
 fn crowd(count: u32) -> Tree {
-    let tree = Tree::new();
+    let tree = Tree::in_memory();
     for pid in 1_000..1_000 + count {
         Proc::new(pid, "sleeper", 500).put(&tree);
     }
