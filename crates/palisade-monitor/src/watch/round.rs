@@ -184,6 +184,7 @@ impl<'a> Round<'a> {
     fn look_on(&mut self, live: bool, now_ns: u64) {
         if live && !self.was_live {
             self.live_at_ns = Some(now_ns);
+            self.live_lists = self.lists.clone();
         }
         if !live && self.was_live {
             (self.live_at_ns, self.live_lists_base, self.live_lists) = (None, None, Lists::default());

@@ -15,7 +15,7 @@ use sqlx::SqliteConnection;
 use std::sync::Arc;
 use tower::ServiceExt;
 
-struct At(i64);
+pub struct At(pub i64);
 
 impl Clock for At {
     fn now(&self) -> Timestamp {
@@ -23,7 +23,7 @@ impl Clock for At {
     }
 }
 
-struct NoJournal;
+pub struct NoJournal;
 
 impl RecordEvent for NoJournal {
     fn record<'a>(&'a self, _: &'a mut SqliteConnection, _: &'a Event) -> BoxFuture<'a, Result<(), GuardError>> {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod api;
+mod bench_host;
 mod cli;
 mod containers;
 mod frames;
@@ -12,10 +13,14 @@ mod processes;
 mod sampler;
 mod series;
 mod store;
+mod ring;
+mod setting;
 mod stored;
 mod systems;
 mod tend;
 mod tree;
+mod turns;
+mod watches;
 
 use std::path::Path;
 

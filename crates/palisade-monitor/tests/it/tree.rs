@@ -78,7 +78,16 @@ pub const FILES: [(&str, &str); 18] = [
 
 impl Tree {
     pub fn new() -> Tree {
-        let tree = Tree { dir: tempfile::tempdir().unwrap() };
+        Tree::within(tempfile::tempdir().unwrap())
+    }
+
+    /// Where ten thousands of files are made and removed in no time, if there is such a place.
+    pub fn in_memory() -> Tree {
+        Tree::within(tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap())
+    }
+
+    fn within(dir: tempfile::TempDir) -> Tree {
+        let tree = Tree { dir };
         FILES.iter().for_each(|(path, text)| tree.write(path, text));
         tree.process(500, "www-data", "nginx: worker\0--password=abc\0");
         tree
