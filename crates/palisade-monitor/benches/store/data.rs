@@ -11,7 +11,7 @@ use std::time::Duration;
 /// The beginning of the first window: a multiple of ten days.
 pub const START_S: i64 = 1_789_344_000;
 /// Frames of this machine; each stands for a minute.
-const RECORDED: i64 = 240;
+const RECORDED: i64 = 120;
 const RECORDED_EVERY: Duration = Duration::from_secs(1);
 const SERIES: usize = 120;
 

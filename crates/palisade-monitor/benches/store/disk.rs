@@ -1,7 +1,7 @@
 //! A server's database on disk.
 
-use super::Failure;
 use super::data::{Frames, START_S, host};
+use super::{DAY_S, Failure};
 use palisade_core::{HostId, Timestamp};
 use palisade_guard::db::Database;
 use palisade_monitor::store::{self, Column, Store, Tier, WINDOW_S};
@@ -37,17 +37,23 @@ impl Disk {
         Ok(())
     }
 
-    /// Seals all windows; what the slowest took.
+    /// Seals all as time goes by; what the slowest transaction took.
     pub async fn seal(&self, frames: &Frames) -> Result<Duration, Failure> {
-        let (host, mut slowest) = (host(0), Duration::ZERO);
-        for window in 0..(frames.list.len() as i64 * 60 + WINDOW_S - 1) / WINDOW_S {
-            let start_s = START_S + window * WINDOW_S;
-            let mut tx = self.db.begin().await?;
-            let begun = Instant::now();
-            store::seal::window(&mut tx, host.as_str(), start_s, Timestamp::from_second(start_s + 2 * WINDOW_S)?)
-                .await?;
-            tx.commit().await?;
-            slowest = slowest.max(begun.elapsed());
+        let mut slowest = Duration::ZERO;
+        let end_s = START_S + frames.list.len() as i64 * 60;
+        let mut now_s = START_S;
+        while now_s < end_s + DAY_S {
+            now_s += WINDOW_S;
+            let now = Timestamp::from_second(now_s + WINDOW_S / 2)?;
+            loop {
+                let mut tx = self.db.begin().await?;
+                let due = store::seal::due(&mut tx, now, 1).await?;
+                let Some(due) = due.first() else { break };
+                let begun = Instant::now();
+                due.seal(&mut tx, now).await?;
+                tx.commit().await?;
+                slowest = slowest.max(begun.elapsed());
+            }
         }
         Ok(slowest)
     }
@@ -82,7 +88,7 @@ impl Disk {
                 "INSERT INTO monitor_series SELECT $2, id, key FROM monitor_series WHERE host = $1",
                 "INSERT INTO monitor_latest SELECT $2, at, body, step_s, stamp, rejected, rejected_last, unstored
                  FROM monitor_latest WHERE host = $1",
-                "INSERT INTO monitor_chunk SELECT $2, tier, block, start, points, body FROM monitor_chunk
+                "INSERT INTO monitor_chunk SELECT $2, tier, block, start, points, summed, body FROM monitor_chunk
                  WHERE host = $1 AND block IN (SELECT id / 16 FROM monitor_series
                  WHERE host = $1 AND key = 'cpu_usage_ratio')",
             ] {

@@ -3,6 +3,7 @@
 
 use super::dictionary::{Dictionaries, Dictionary};
 use super::points::{Points, Strands, join};
+use super::sealed::Which;
 use super::tier::WINDOW_S;
 use super::{Tier, put, read, row, sealed};
 use crate::model::{Frame, SeriesKey};
@@ -117,8 +118,11 @@ async fn raw_since(
     after_s: i64,
     moments: usize,
 ) -> Result<Strands, GuardError> {
-    let rows = row::raw(db, host, (after_s.saturating_add(1), i64::MAX), moments as i64).await?;
     let mut all = Strands::new();
+    if dictionary.is_empty() {
+        return Ok(all);
+    }
+    let rows = row::raw(db, host, (after_s.saturating_add(1), i64::MAX), moments as i64).await?;
     let blocks = sealed::blocks(1..=dictionary.last());
     let starts = sealed::starts(db, host, &blocks, after_s.saturating_sub(WINDOW_S), moments as i64).await?;
     let mut found = BTreeSet::new();
@@ -127,7 +131,7 @@ async fn raw_since(
             break;
         }
         let range = (start_s, start_s + WINDOW_S);
-        let chunk = sealed::read(db, host, Tier::Raw, &blocks, range, |_| true).await?;
+        let chunk = sealed::read(db, host, Which::All(Tier::Raw), &blocks, range, |_| true).await?;
         found.extend(chunk.values().flatten().map(|(at, _)| *at).filter(|at| *at > after_s));
         chunk.into_iter().for_each(|(id, points)| all.entry(id).or_default().extend(points));
     }

@@ -1,6 +1,7 @@
 //! Reading a tier: what is sealed, joined with the raw rows that are not yet.
 
 use super::points::{Strands, join, summed};
+use super::sealed::Which;
 use super::tier::{WINDOW_S, floor};
 use super::{Tier, row, sealed};
 use palisade_guard::GuardError;
@@ -44,13 +45,14 @@ async fn raw(
     range: (i64, i64),
 ) -> Result<Strands, GuardError> {
     let blocks = sealed::blocks(ids.iter().copied());
-    let mut all = sealed::read(db, host, Tier::Raw, &blocks, range, |id| ids.contains(&id)).await?;
+    let mut all = sealed::read(db, host, Which::All(Tier::Raw), &blocks, range, |id| ids.contains(&id)).await?;
     let rows = row::raw(db, host, range, ROWS_MAX).await?;
     join(&mut all, row::strands(host, &rows, |id| ids.contains(&id)));
     Ok(all)
 }
 
-/// Rollups as sealed, and, for the windows that have unsealed rows, as sealing them will make them.
+/// Rollups as sealed, and, for windows that they do not hold yet or not all of, as sealing will make
+/// them.
 async fn summaries(
     db: &mut SqliteConnection,
     host: &str,
@@ -58,18 +60,18 @@ async fn summaries(
     tier: Tier,
     range: (i64, i64),
 ) -> Result<Strands, GuardError> {
+    let wanted = |id| ids.contains(&id);
     let blocks = sealed::blocks(ids.iter().copied());
-    let mut all = sealed::read(db, host, tier, &blocks, range, |id| ids.contains(&id)).await?;
+    let mut all = sealed::read(db, host, Which::All(tier), &blocks, range, wanted).await?;
     let windows = (floor(range.0, WINDOW_S), floor(range.1.saturating_add(WINDOW_S - 1), WINDOW_S));
+    let mut open = sealed::read(db, host, Which::Open, &blocks, windows, wanted).await?;
     let rows = row::raw(db, host, windows, ROWS_MAX).await?;
     let starts: BTreeSet<i64> = rows.iter().map(|(at, _)| floor(*at, WINDOW_S)).collect();
-    let mut open = Strands::new();
     for start_s in starts {
         let window = (start_s, start_s + WINDOW_S);
-        let sealed = sealed::read(db, host, Tier::Raw, &blocks, window, |id| ids.contains(&id)).await?;
-        sealed.into_iter().for_each(|(id, points)| open.entry(id).or_default().extend(points));
+        join(&mut open, sealed::read(db, host, Which::All(Tier::Raw), &blocks, window, wanted).await?);
     }
-    join(&mut open, row::strands(host, &rows, |id| ids.contains(&id)));
+    join(&mut open, row::strands(host, &rows, wanted));
     join(&mut all, open.into_iter().map(|(id, points)| (id, summed(&points, tier.step_s()))).collect());
     Ok(all)
 }

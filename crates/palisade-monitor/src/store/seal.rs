@@ -1,8 +1,13 @@
-//! Sealing: the raw rows of a window that is over become chunks of each tier, in one transaction, and
-//! go. What comes late is a row again, and joined with the chunks at the next sealing.
+//! Sealing: the raw rows of a window that is over become chunks, in one transaction, and go; the chunks
+//! of a day that is over are summed up into the other tiers. What comes late is a row again, joined with
+//! the chunk at the next sealing, and summed up once more.
+//!
+//! Rollups are made once a day, since each time their whole chunk is packed anew: with each window it
+//! was four times as much work.
 
-use super::points::{Strands, summed};
-use super::tier::{WINDOW_S, floor};
+use super::points::summed;
+use super::sealed::Which;
+use super::tier::{DAY_S, WINDOW_S, floor};
 use super::{Tier, row, sealed};
 use crate::Monitor;
 use palisade_core::Timestamp;
@@ -41,10 +46,10 @@ async fn seal_all(context: &ServerContext) -> Result<(), GuardError> {
         let mut reader = context.db.read().acquire().await?;
         let due = due(&mut reader, now, FOUND_MAX).await?;
         drop(reader);
-        for (host, start_s) in &due {
+        for due in &due {
             let mut tx = context.begin().await?;
             let begun = Instant::now();
-            window(&mut tx, host, *start_s, now).await?;
+            due.seal(&mut tx, now).await?;
             tx.commit().await?;
             tokio::time::sleep(begun.elapsed() * (SHARE - 1)).await;
         }
@@ -54,26 +59,57 @@ async fn seal_all(context: &ServerContext) -> Result<(), GuardError> {
     }
 }
 
-/// Windows that are over and have rows, the oldest of each host: its name and the window's start.
-pub async fn due(db: &mut SqliteConnection, now: Timestamp, limit: i64) -> Result<Vec<(String, i64)>, GuardError> {
-    let before_s = floor(now.as_second() - GRACE_S, WINDOW_S);
-    let oldest = row::raw_oldest(db, before_s, limit).await?;
-    Ok(oldest.into_iter().map(|(host, at_s)| (host, floor(at_s, WINDOW_S))).collect())
+/// What can be sealed of a host in one transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Due {
+    /// Raw rows of a window that begins then become chunks.
+    Window(String, i64),
+    /// Chunks of a day that begins then are summed up.
+    Day(String, i64),
 }
 
-/// Seals one window of a host.
-pub async fn window(db: &mut SqliteConnection, host: &str, start_s: i64, now: Timestamp) -> Result<(), GuardError> {
+/// What is over and not sealed, the oldest of each host; at most `limit` windows, or as many days if
+/// there are none.
+pub async fn due(db: &mut SqliteConnection, now: Timestamp, limit: i64) -> Result<Vec<Due>, GuardError> {
+    let over_s = now.as_second() - GRACE_S;
+    let windows = row::raw_oldest(db, floor(over_s, WINDOW_S), limit).await?;
+    if !windows.is_empty() {
+        return Ok(windows.into_iter().map(|(host, at_s)| Due::Window(host, floor(at_s, WINDOW_S))).collect());
+    }
+    let days = sealed::open_first(db, floor(over_s, DAY_S), limit).await?;
+    Ok(days.into_iter().map(|(host, start_s)| Due::Day(host, floor(start_s, DAY_S))).collect())
+}
+
+impl Due {
+    /// Does it.
+    pub async fn seal(&self, db: &mut SqliteConnection, now: Timestamp) -> Result<(), GuardError> {
+        match self {
+            Due::Window(host, start_s) => window(db, host, *start_s, now).await,
+            Due::Day(host, start_s) => day(db, host, *start_s).await,
+        }
+    }
+}
+
+async fn window(db: &mut SqliteConnection, host: &str, start_s: i64, now: Timestamp) -> Result<(), GuardError> {
     let range = (start_s, start_s + WINDOW_S);
     if range.1 <= now.as_second() - Tier::Raw.kept_s() {
         tracing::warn!(host.id = host, at = start_s, "samples came when their time was over; not kept");
         return row::raw_remove(db, host, range).await;
     }
     let rows = row::raw(db, host, range, ROWS_MAX).await?;
-    let new = row::strands(host, &rows, |_| true);
-    let all = sealed::put(db, host, Tier::Raw, &new).await?;
-    for tier in [Tier::FiveMinutes, Tier::Hour] {
-        let sums: Strands = new.keys().map(|id| (*id, summed(&all[id], tier.step_s()))).collect();
-        sealed::put(db, host, tier, &sums).await?;
-    }
+    sealed::put(db, host, Tier::Raw, row::strands(host, &rows, |_| true)).await?;
     row::raw_remove(db, host, range).await
+}
+
+/// Block by block: a day of one is some thousand samples, a day of all may be a million.
+async fn day(db: &mut SqliteConnection, host: &str, start_s: i64) -> Result<(), GuardError> {
+    let range = (start_s, start_s + DAY_S);
+    for block in sealed::open_blocks(db, host, range).await? {
+        let raw = sealed::read(db, host, Which::All(Tier::Raw), &[block].into(), range, |_| true).await?;
+        for tier in [Tier::FiveMinutes, Tier::Hour] {
+            let sums = raw.iter().map(|(id, points)| (*id, summed(points, tier.step_s()))).collect();
+            sealed::put(db, host, tier, sums).await?;
+        }
+    }
+    sealed::close(db, host, range).await
 }

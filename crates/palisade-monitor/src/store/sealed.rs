@@ -2,7 +2,7 @@
 
 use super::Tier;
 use super::chunk::{self, Columns};
-use super::points::{Points, Strands, joined};
+use super::points::{Points, Strands, join};
 use super::tier::floor;
 use palisade_guard::GuardError;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
@@ -17,18 +17,31 @@ pub fn blocks(ids: impl Iterator<Item = u32>) -> BTreeSet<u32> {
     ids.map(|id| id / BLOCK).collect()
 }
 
+/// Which chunks are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// All of a tier.
+    All(Tier),
+    /// Raw ones that no rollup holds yet.
+    Open,
+}
+
 /// The series of chunks that `wanted` says yes to, with all points of the chunks that touch
 /// `from_s..to_s`. A chunk that cannot be read is a gap.
 pub async fn read(
     db: &mut SqliteConnection,
     host: &str,
-    tier: Tier,
+    which: Which,
     blocks: &BTreeSet<u32>,
     (from_s, to_s): (i64, i64),
     wanted: impl Fn(u32) -> bool,
 ) -> Result<Strands, GuardError> {
+    let (tier, open) = match which {
+        Which::All(tier) => (tier, ""),
+        Which::Open => (Tier::Raw, " AND summed = 0"),
+    };
     let mut query = QueryBuilder::<Sqlite>::new("SELECT start, body FROM monitor_chunk WHERE host = ");
-    query.push_bind(host).push(" AND tier = ").push_bind(tier.number());
+    query.push_bind(host).push(" AND tier = ").push_bind(tier.number()).push(open);
     query.push(" AND start >= ").push_bind(floor(from_s, tier.chunk_s())).push(" AND start < ").push_bind(to_s);
     query.push(" AND block IN (");
     let mut list = query.separated(", ");
@@ -46,18 +59,13 @@ pub async fn read(
     Ok(all)
 }
 
-/// Joins new points, all of the window `start_s..`, with the chunks that are there.
-pub async fn put(db: &mut SqliteConnection, host: &str, tier: Tier, new: &Strands) -> Result<Strands, GuardError> {
+/// Joins new points, all of one chunk's time, with the chunks that are there.
+pub async fn put(db: &mut SqliteConnection, host: &str, tier: Tier, new: Strands) -> Result<(), GuardError> {
     let moment = |points: &Points| points.first().map(|(at, _)| *at);
-    let Some(start_s) = new.values().find_map(moment).map(|at| floor(at, tier.chunk_s())) else {
-        return Ok(Strands::new());
-    };
+    let Some(start_s) = new.values().find_map(moment).map(|at| floor(at, tier.chunk_s())) else { return Ok(()) };
     let blocks = blocks(new.keys().copied());
-    let mut all = read(db, host, tier, &blocks, (start_s, start_s + 1), |_| true).await?;
-    for (id, points) in new {
-        let own = all.entry(*id).or_default();
-        *own = joined(std::mem::take(own), points.clone());
-    }
+    let mut all = read(db, host, Which::All(tier), &blocks, (start_s, start_s + 1), |_| true).await?;
+    join(&mut all, new);
     let columns = if tier == Tier::Raw { Columns::Value } else { Columns::Summary };
     for block in blocks {
         let series: Vec<(u32, Points)> =
@@ -65,7 +73,7 @@ pub async fn put(db: &mut SqliteConnection, host: &str, tier: Tier, new: &Strand
         let most = series.iter().map(|(_, points)| points.len()).max().unwrap_or(0);
         row_put(db, host, tier, (block, start_s), most, &chunk::encode(columns, start_s, &series)).await?;
     }
-    Ok(all)
+    Ok(())
 }
 
 async fn row_put(
@@ -77,18 +85,57 @@ async fn row_put(
     body: &[u8],
 ) -> Result<(), GuardError> {
     sqlx::query(
-        "INSERT INTO monitor_chunk (host, tier, block, start, points, body) VALUES ($1, $2, $3, $4, $5, $6)
-         ON CONFLICT (host, tier, block, start) DO UPDATE SET points = excluded.points, body = excluded.body",
+        "INSERT INTO monitor_chunk (host, tier, block, start, points, summed, body) VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (host, tier, block, start) DO UPDATE
+         SET points = excluded.points, summed = excluded.summed, body = excluded.body",
     )
     .bind(host)
     .bind(tier.number())
     .bind(i64::from(block))
     .bind(start_s)
     .bind(points as i64)
+    .bind(i64::from(tier != Tier::Raw))
     .bind(body)
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// The starts of windows before `before_s` whose raw chunks no rollup holds yet, the first of each host;
+/// at most `limit`.
+pub async fn open_first(
+    db: &mut SqliteConnection,
+    before_s: i64,
+    limit: i64,
+) -> Result<Vec<(String, i64)>, GuardError> {
+    let rows = sqlx::query_as(
+        "SELECT host, MIN(start) FROM monitor_chunk WHERE summed = 0 AND start < $1 GROUP BY host LIMIT $2",
+    );
+    Ok(rows.bind(before_s).bind(limit).fetch_all(db).await?)
+}
+
+/// Rollups hold the raw chunks of this time now.
+pub async fn close(db: &mut SqliteConnection, host: &str, (from_s, to_s): (i64, i64)) -> Result<(), GuardError> {
+    sqlx::query("UPDATE monitor_chunk SET summed = 1 WHERE host = $1 AND summed = 0 AND start >= $2 AND start < $3")
+        .bind(host)
+        .bind(from_s)
+        .bind(to_s)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// The blocks of raw chunks of a host that no rollup holds yet.
+pub async fn open_blocks(
+    db: &mut SqliteConnection,
+    host: &str,
+    (from_s, to_s): (i64, i64),
+) -> Result<BTreeSet<u32>, GuardError> {
+    let rows = sqlx::query_as(
+        "SELECT DISTINCT block FROM monitor_chunk WHERE host = $1 AND summed = 0 AND start >= $2 AND start < $3",
+    );
+    let rows: Vec<(i64,)> = rows.bind(host).bind(from_s).bind(to_s).fetch_all(db).await?;
+    Ok(rows.into_iter().filter_map(|(block,)| u32::try_from(block).ok()).collect())
 }
 
 /// The starts of raw chunks of a host after `after_s`, oldest first, at most `limit`.

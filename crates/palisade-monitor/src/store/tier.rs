@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-const DAY_S: i64 = 86_400;
+/// What is summed up together.
+pub(super) const DAY_S: i64 = 86_400;
 /// What is sealed together: an aligned window of raw samples.
 pub const WINDOW_S: i64 = 2 * 3_600;
 

@@ -9,8 +9,9 @@ use proptest::prelude::*;
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// Six hours, so that schedules have several windows.
-const MINUTES: i64 = 360;
+/// From six hours before midnight to two after, so that schedules have several windows and two days.
+const MINUTES: i64 = 480;
+const EVENING: i64 = NOON + 6 * 3_600;
 
 /// What may happen to a store.
 #[derive(Debug, Clone)]
@@ -19,7 +20,7 @@ enum Step {
     Put(Vec<(i64, u16)>),
     /// The same, and the server is killed before the commit.
     PutKilled(Vec<(i64, u16)>),
-    /// All that is due so many minutes after noon is sealed.
+    /// All that is due so many minutes after the beginning is sealed.
     Seal(i64),
     /// One window is sealed, and the server is killed before the commit.
     SealKilled(i64),
@@ -32,8 +33,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         4 => frames().prop_map(Step::Put),
         1 => frames().prop_map(Step::PutKilled),
-        3 => (0..MINUTES + 200).prop_map(Step::Seal),
-        1 => (0..MINUTES + 200).prop_map(Step::SealKilled),
+        3 => (0..3 * MINUTES).prop_map(Step::Seal),
+        1 => (0..3 * MINUTES).prop_map(Step::SealKilled),
         1 => Just(Step::Restart),
     ];
     proptest::collection::vec(step, 1..14)
@@ -44,7 +45,13 @@ fn frame(minute: i64, value: u16) -> Frame {
     let share = f64::from(value) / 1_000.0;
     let own = format!("disk_used_ratio{{mount=\"/{}\"}}", value % 40);
     let metrics = [("load1".to_owned(), f64::from(value)), ("cpu_usage_ratio".to_owned(), share), (own, share)];
-    Frame { at: at(NOON + minute * 60 + 17), interval_s: 60.0, step_s: 60, metrics: metrics.into(), ..Frame::default() }
+    Frame {
+        at: at(EVENING + minute * 60 + 17),
+        interval_s: 60.0,
+        step_s: 60,
+        metrics: metrics.into(),
+        ..Frame::default()
+    }
 }
 
 type Values = BTreeMap<(String, i64), f64>;
@@ -65,8 +72,8 @@ async fn put(stored: &Stored, frames: &[(i64, u16)], expected: &mut Values, is_k
 
 async fn seal_killed(stored: &Stored, now_s: i64) {
     let mut tx = stored.db.begin().await.unwrap();
-    for (host, start_s) in store::seal::due(&mut tx, at(now_s), 1).await.unwrap() {
-        store::seal::window(&mut tx, &host, start_s, at(now_s)).await.unwrap();
+    for due in store::seal::due(&mut tx, at(now_s), 1).await.unwrap() {
+        due.seal(&mut tx, at(now_s)).await.unwrap();
     }
     tx.rollback().await.unwrap();
 }
@@ -88,7 +95,7 @@ async fn samples(stored: &Stored, limit: i64) -> Values {
 async fn columns(stored: &Stored, tier: Tier) -> BTreeMap<(String, i64), (f64, f64, u64)> {
     let mut all = BTreeMap::new();
     for name in ["load1", "cpu_usage_ratio", "disk_used_ratio"] {
-        for column in stored.columns(name, tier, (NOON, NOON + 12 * 3_600)).await {
+        for column in stored.columns(name, tier, (NOON, NOON + 24 * 3_600)).await {
             let key = column.key.to_string();
             all.extend(column.points.iter().map(|(at_s, p)| ((key.clone(), *at_s), (p.min, p.max, p.samples))));
         }
@@ -118,8 +125,8 @@ proptest! {
                 match step {
                     Step::Put(frames) => put(&stored, &frames, &mut expected, false).await,
                     Step::PutKilled(frames) => put(&stored, &frames, &mut expected, true).await,
-                    Step::Seal(minute) => stored.seal(NOON + minute * 60).await,
-                    Step::SealKilled(minute) => seal_killed(&stored, NOON + minute * 60).await,
+                    Step::Seal(minute) => stored.seal(EVENING + minute * 60).await,
+                    Step::SealKilled(minute) => seal_killed(&stored, EVENING + minute * 60).await,
                     Step::Restart => stored.store = store::Store::default(),
                 }
             }
@@ -135,7 +142,8 @@ proptest! {
 async fn a_chunk_that_is_damaged_is_a_gap_and_the_rest_is_there() {
     let stored = Stored::new().await;
     stored.minutes(NOON, 240).await;
-    stored.tend(NOON + 6 * 3_600).await;
+    let now_s = NOON + 24 * 3_600;
+    stored.tend(now_s).await;
     for at_byte in [1, 3, 20, 60] {
         let damage = format!(
             "UPDATE monitor_chunk SET body = substr(body, 1, {at_byte}) || x'ff5a' || substr(body, {} + 2)
@@ -150,7 +158,7 @@ async fn a_chunk_that_is_damaged_is_a_gap_and_the_rest_is_there() {
     }
     // what comes late makes the chunk anew, and the rollups of what is lost stay
     stored.ingest(&[record(NOON + 17, 0.5, false)]).await;
-    stored.tend(NOON + 6 * 3_600).await;
+    stored.tend(now_s).await;
     let five = stored.columns("cpu_usage_ratio", Tier::FiveMinutes, (NOON, NOON + 300)).await;
     assert_eq!(five[0].points[0].1.samples, 5);
 }

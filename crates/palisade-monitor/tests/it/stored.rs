@@ -87,8 +87,8 @@ impl Stored {
         for round in 0.. {
             assert!(round < 10_000, "sealing does not come to an end");
             let due = store::seal::due(&mut tx, at(now_s), 100).await.unwrap();
-            for (host, start_s) in &due {
-                store::seal::window(&mut tx, host, *start_s, at(now_s)).await.unwrap();
+            for due in &due {
+                due.seal(&mut tx, at(now_s)).await.unwrap();
             }
             if due.is_empty() {
                 break;

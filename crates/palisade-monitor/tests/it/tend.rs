@@ -11,7 +11,7 @@ const DAY_S: i64 = 86_400;
 async fn minutes_become_rollups_of_5_minutes_and_an_hour() {
     let stored = Stored::new().await;
     stored.minutes(NOON, 60).await;
-    stored.tend(NOON + 3 * 3_600).await;
+    stored.tend(NOON + DAY_S).await;
     assert_eq!(stored.count("SELECT COUNT(*) FROM monitor_raw").await, 0);
     assert_eq!(stored.count("SELECT COUNT(DISTINCT tier) FROM monitor_chunk").await, 3);
     // 20 days later the minutes are gone from the answer, the rollups are not
@@ -36,7 +36,7 @@ async fn a_window_that_is_not_over_waits_and_what_comes_late_is_in_every_tier_at
     stored.tend(NOON + 7_200 + 599).await;
     assert_eq!(chunks().await, 0);
     stored.tend(NOON + 7_200 + 600).await;
-    assert_eq!(chunks().await, 3);
+    assert_eq!(chunks().await, 1);
     stored.ingest(&[record(NOON + 4 * 60 + 17, 1.0, false)]).await;
     let most = async || {
         let sums = [Tier::FiveMinutes, Tier::Hour].map(async |tier| {
@@ -49,9 +49,16 @@ async fn a_window_that_is_not_over_waits_and_what_comes_late_is_in_every_tier_at
     };
     let expected = ((1, 1.0, 5), (1, 1.0, 5));
     assert_eq!(most().await, expected);
-    stored.tend(NOON + 8_000).await;
-    assert_eq!(stored.count("SELECT COUNT(*) FROM monitor_raw").await, 0);
-    assert_eq!(most().await, expected);
+    for now_s in [NOON + 8_000, NOON + DAY_S] {
+        stored.tend(now_s).await;
+        assert_eq!(stored.count("SELECT COUNT(*) FROM monitor_raw").await, 0);
+        assert_eq!(most().await, expected);
+    }
+    assert_eq!(chunks().await, 3);
+    // later still: the day is summed up once more
+    stored.ingest(&[record(NOON + 5 * 60 + 17, 0.5, false)]).await;
+    stored.tend(NOON + DAY_S).await;
+    assert_eq!(most().await, ((2, 1.0, 5), (1, 1.0, 6)));
 }
 
 #[tokio::test]
@@ -59,7 +66,7 @@ async fn each_tier_forgets_after_its_time() {
     let stored = Stored::new().await;
     stored.minutes(NOON, 30).await;
     stored.ingest(&[record(NOON + 1_700, 0.5, true)]).await;
-    stored.tend(NOON + 3 * 3_600).await;
+    stored.tend(NOON + DAY_S).await;
     let counts = async || {
         [
             stored.count("SELECT COUNT(*) FROM monitor_second").await,
