@@ -84,7 +84,11 @@ impl Serialize for Sample {
 /// A value as the API writes it: very large and very small ones with an exponent.
 fn short(value: f64) -> String {
     let size = value.abs();
-    if value.is_finite() && value != 0.0 && !(1e-6..1e21).contains(&size) { format!("{value:e}") } else { number(value) }
+    if value.is_finite() && value != 0.0 && !(1e-6..1e21).contains(&size) {
+        format!("{value:e}")
+    } else {
+        number(value)
+    }
 }
 
 /// What an expression is worth at one moment.
@@ -93,9 +97,8 @@ pub fn instant(value: Value, at_ms: i64) -> Outcome {
         Value::Scalar(numbers) => Outcome::Scalar(Sample((at_ms, numbers.first().copied().unwrap_or(f64::NAN)))),
         Value::Text(text) => Outcome::String(Moment(at_ms), text),
         Value::Vector(lines) => {
-            let one = |line: Line| {
-                Some(Instant { value: Sample((at_ms, (*line.values.first()?)?)), metric: line.labels })
-            };
+            let one =
+                |line: Line| Some(Instant { value: Sample((at_ms, (*line.values.first()?)?)), metric: line.labels });
             Outcome::Vector(lines.into_iter().filter_map(one).collect())
         }
     }

@@ -76,8 +76,9 @@ impl Operator {
         if self.is_bool { Some(f64::from(u8::from(is))) } else { is.then_some(a) }
     }
 
+    /// `atan2` keeps the name in Prometheus 2.42, and so it does here.
     fn drops_name(self) -> bool {
-        self.is_bool || !self.is_comparison()
+        self.is_bool || !(self.is_comparison() || self.id == T_ATAN2)
     }
 }
 
@@ -160,15 +161,19 @@ fn matched(left: Vec<Line>, right: Vec<Line>, matching: &Matching<'_>, op: Opera
             let applied = if is_swapped { op.apply(*other, *value) } else { op.apply(*value, *other) };
             let Some(applied) = applied else { continue };
             if is_single && std::mem::replace(&mut used[n], true) {
-                let message = "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)";
+                let message =
+                    "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)";
                 return Err(QueryError::Execution(format!("{message}: {}", line.labels)));
             }
             by_partner.entry(*place).or_insert_with(|| vec![None; line.values.len()])[n] = Some(applied);
         }
         let each = by_partner.into_iter();
-        out.extend(each.map(|(place, values)| Line { labels: matching.result(&line.labels, &one[place].labels, op), values }));
+        out.extend(
+            each.map(|(place, values)| Line { labels: matching.result(&line.labels, &one[place].labels, op), values }),
+        );
     }
-    let clash = if is_single { SAME_LABELS } else { "multiple matches for labels: grouping labels must ensure unique matches" };
+    let clash =
+        if is_single { SAME_LABELS } else { "multiple matches for labels: grouping labels must ensure unique matches" };
     folded(out, clash)
 }
 

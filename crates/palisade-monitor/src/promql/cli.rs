@@ -93,7 +93,14 @@ fn range_row(row: &Value) -> Vec<String> {
     let mean = finite().sum::<f64>() / finite().count() as f64;
     let course: String = values.iter().map(|value| spark(*value, least, greatest)).collect();
     let figure = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), short);
-    vec![name(&row["metric"]), figure(least), figure(least.map(|_| mean)), figure(greatest), figure(values.last().copied()), course]
+    vec![
+        name(&row["metric"]),
+        figure(least),
+        figure(least.map(|_| mean)),
+        figure(greatest),
+        figure(values.last().copied()),
+        course,
+    ]
 }
 
 fn spark(value: f64, least: Option<f64>, greatest: Option<f64>) -> char {
@@ -135,8 +142,9 @@ mod tests {
     #[test]
     fn a_vector_is_a_table_and_a_range_a_line_of_its_course() {
         let vector = json!({ "resultType": "vector", "result": [{ "metric": { "__name__": "load1", "host": "a" }, "value": [1, "0.5"] }] });
-        assert_eq!(shown(&vector), "SERIES             VALUE\nload1{host=\"a\"}    0.5\n");
-        let matrix = json!({ "resultType": "matrix", "result": [{ "metric": {}, "values": [[1, "0"], [2, "7"], [3, "NaN"]] }] });
+        assert_eq!(shown(&vector), "SERIES           VALUE\nload1{host=\"a\"}  0.5\n");
+        let matrix =
+            json!({ "resultType": "matrix", "result": [{ "metric": {}, "values": [[1, "0"], [2, "7"], [3, "NaN"]] }] });
         let line = shown(&matrix).lines().nth(1).map(str::to_owned).unwrap_or_default();
         assert!(line.starts_with("{}") && line.ends_with("▁█"), "{line}");
         assert_eq!(shown(&json!({ "resultType": "scalar", "result": [1, "2"] })), "2\n");

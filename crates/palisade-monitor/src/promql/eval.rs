@@ -4,13 +4,13 @@ use super::aggregate::aggregate;
 use super::binary::binary;
 use super::budget::Budget;
 use super::error::QueryError;
+use super::function;
 use super::labels::Labels;
 use super::loaded::{Loaded, Series};
 use super::need::key;
 use super::time::{self, Shift};
 use super::value::{Grid, Line, Point, SAME_LABELS, Value, folded};
 use super::window::{Over, Window, over};
-use super::function;
 use promql_parser::label::{MatchOp, Matcher};
 use promql_parser::parser::value::ValueType;
 use promql_parser::parser::{Call, Expr, VectorSelector};
@@ -149,9 +149,8 @@ impl Evaluator<'_> {
         let mut lines = Vec::with_capacity(ranges.series.len());
         for series in ranges.series.iter() {
             self.budget.take(grid.len())?;
-            let values = self.windows(series, &ranges, grid, |n, window| {
-                over(&Window { argument: numbers[n], ..window })
-            })?;
+            let values =
+                self.windows(series, &ranges, grid, |n, window| over(&Window { argument: numbers[n], ..window }))?;
             let labels = series.labels.clone();
             lines.push(Line { labels: if name == "last_over_time" { labels } else { labels.nameless() }, values });
         }
@@ -262,4 +261,50 @@ fn absent(argument: &Expr, present: Vec<bool>) -> Value {
     }
     let values: Vec<_> = present.into_iter().map(|is| (!is).then_some(1.0)).collect();
     Value::Vector(if values.iter().any(Option::is_some) { vec![Line { labels, values }] } else { Vec::new() })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::budget::{SAMPLES_MAX, Stop, TIMEOUT_S};
+    use super::super::need::needs;
+    use super::super::query::parse;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn evaluated(text: &str, points: &[Point], grid: Grid, budget: &Budget) -> Result<Value, QueryError> {
+        let (expr, mut loaded) = (parse(text).unwrap(), Loaded::default());
+        for (key, need) in needs(&expr, grid, grid.end_ms) {
+            let series = Series { labels: [("__name__", "load1")].into_iter().collect(), points: points.to_vec() };
+            loaded.put(key, &need, vec![series]);
+        }
+        Evaluator { loaded: &loaded, budget, top: grid }.evaluate(&expr)
+    }
+
+    #[test]
+    fn a_stopped_query_ends_and_one_that_takes_too_much_says_so() {
+        let stop = Stop::default();
+        let (grid, points) = (Grid { start_ms: 0, end_ms: 60_000, step_ms: 1_000 }, [(0, 1.0)]);
+        let budget = Budget::new(stop.clone());
+        assert!(evaluated("load1", &points, grid, &budget).is_ok());
+        stop.stop();
+        assert_eq!(evaluated("load1", &points, grid, &budget), Err(QueryError::Timeout(TIMEOUT_S)));
+        let large = Grid { start_ms: 0, end_ms: SAMPLES_MAX as i64 * 2, step_ms: 1 };
+        let refused = evaluated("sum_over_time(vector(1)[1d:1ms])", &points, large, &Budget::new(Stop::default()));
+        assert!(matches!(refused, Err(QueryError::TooMuch(_))), "{refused:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn the_value_of_a_moment_is_the_newest_sample_of_the_5_minutes_before_it(gaps in prop::collection::vec(1i64..900_000, 1..60), start_ms in 0i64..1_000_000, step_ms in 1_000i64..700_000) {
+            let points: Vec<Point> = gaps.iter().scan(0, |at, gap| { *at += gap; Some((*at, *at as f64)) }).collect();
+            let grid = Grid { start_ms, end_ms: start_ms + 50 * step_ms, step_ms };
+            let lines = evaluated("load1", &points, grid, &Budget::new(Stop::default())).unwrap().vector().unwrap();
+            for (n, now_ms) in grid.times().enumerate() {
+                let newest = points.iter().rev().find(|(at_ms, _)| *at_ms <= now_ms);
+                let expected = newest.filter(|(at_ms, _)| at_ms + 300_000 >= now_ms).map(|(_, value)| *value);
+                prop_assert_eq!(lines.first().and_then(|line| line.values[n]), expected);
+            }
+        }
+    }
 }

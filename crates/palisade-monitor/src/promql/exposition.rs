@@ -42,7 +42,8 @@ async fn metrics_text(_: Caller, State(context): State<ServerContext>) -> Result
         let mut frames = store::latest_of(&mut db, part).await.map_err(|e| unreadable(&e))?;
         part.iter().for_each(|host| page.add(host, frames.remove(host), now));
         if page.bytes > ANSWER_BYTES_MAX {
-            let message = format!("the answer would have more than {ANSWER_BYTES_MAX} bytes; query with PromQL instead");
+            let message =
+                format!("the answer would have more than {ANSWER_BYTES_MAX} bytes; query with PromQL instead");
             return Err(QueryError::TooMuch(message));
         }
     }
@@ -84,7 +85,11 @@ impl Page {
                 text.push_str(&family(metric.name, metric.help, samples));
             }
         }
-        text.push_str(&family("palisade_host_up", "1 when the host sent samples in the last 5 minutes, else 0.", &self.hosts));
+        text.push_str(&family(
+            "palisade_host_up",
+            "1 when the host sent samples in the last 5 minutes, else 0.",
+            &self.hosts,
+        ));
         let help = "How old the newest samples of the host are.";
         text.push_str(&family("palisade_host_sample_age_seconds", help, &self.ages));
         let version = env!("CARGO_PKG_VERSION");

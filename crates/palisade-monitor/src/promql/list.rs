@@ -55,9 +55,10 @@ fn named(key: &SeriesKey, known: &Known, asked: &[(&VectorSelector, Vec<(&str, M
     for (selector, names) in asked {
         for (name, meant) in names.iter().filter(|(_, meant)| meant.metric.name == key.name) {
             let labels = load::series_labels(name, meant, key, &known.labels);
-            out.extend(labels.filter(|labels| {
-                selector.matchers.matchers.iter().all(|matcher| load::is_match(matcher, labels))
-            }));
+            out.extend(
+                labels
+                    .filter(|labels| selector.matchers.matchers.iter().all(|matcher| load::is_match(matcher, labels))),
+            );
         }
     }
     out

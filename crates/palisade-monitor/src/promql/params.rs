@@ -63,7 +63,9 @@ impl Params {
         let seconds = text.parse().ok().or_else(|| Some(text.parse::<Span>().ok()?.as_secs() as f64));
         match seconds.map(|s: f64| s * 1_000.0).filter(|ms| (1.0..=1e13).contains(ms)) {
             Some(ms) => Ok(ms as i64),
-            None => Err(QueryError::bad(format!("`{name}` must be a positive number of seconds, or a length such as 5m"))),
+            None => {
+                Err(QueryError::bad(format!("`{name}` must be a positive number of seconds, or a length such as 5m")))
+            }
         }
     }
 

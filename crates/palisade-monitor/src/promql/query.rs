@@ -98,9 +98,7 @@ fn sound(text: &str, expr: &Expr) -> Result<(), QueryError> {
 /// The expressions that one is made of.
 pub fn parts(expr: &Expr) -> Vec<&Expr> {
     match expr {
-        Expr::Aggregate(aggregate) => {
-            aggregate.param.iter().map(|param| &**param).chain([&*aggregate.expr]).collect()
-        }
+        Expr::Aggregate(aggregate) => aggregate.param.iter().map(|param| &**param).chain([&*aggregate.expr]).collect(),
         Expr::Unary(unary) => vec![&unary.expr],
         Expr::Binary(binary) => vec![&binary.lhs, &binary.rhs],
         Expr::Paren(paren) => vec![&paren.expr],

@@ -100,7 +100,8 @@ fn warnings(needs: &Needs<'_>) -> Vec<String> {
             Tier::Hour => "averages of an hour",
             _ => continue,
         };
-        let caution = if key.ends_with(" range") { "; rates and other functions of a range are approximate" } else { "" };
+        let caution =
+            if key.ends_with(" range") { "; rates and other functions of a range are approximate" } else { "" };
         said.insert(format!("`{}` was read from {what}{caution}", need.selector));
     }
     said.into_iter().collect()
