@@ -1,5 +1,6 @@
 //! `sum by (host) (…)` and the like.
 
+use super::budget::Budget;
 use super::error::QueryError;
 use super::labels::{Labels, NAME, is_label};
 use super::value::{Line, SAME_LABELS, Value, folded};
@@ -9,6 +10,7 @@ use promql_parser::parser::token::{
 };
 use promql_parser::parser::{AggregateExpr, LabelModifier};
 use std::cmp::Ordering;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Series that belong together.
@@ -22,7 +24,7 @@ pub fn aggregate(
     expr: &AggregateExpr,
     lines: Vec<Line>,
     parameter: Option<Value>,
-    steps: usize,
+    (steps, budget): (usize, &Budget),
 ) -> Result<Vec<Line>, QueryError> {
     let groups = grouped(lines, expr.modifier.as_ref());
     let out: Vec<Line> = match (expr.op.id(), parameter) {
@@ -34,7 +36,8 @@ pub fn aggregate(
             if !is_label(&label) {
                 return Err(QueryError::bad(format!("`{}` is no name of a label", label.escape_default())));
             }
-            groups.iter().flat_map(|group| counted(group, &label, steps)).collect()
+            let counted = groups.iter().map(|group| counted(group, &label, steps, budget));
+            counted.collect::<Result<Vec<_>, _>>()?.concat()
         }
         (T_QUANTILE, Some(Value::Scalar(shares))) => {
             groups.into_iter().map(|group| reduced(group, steps, |n, values| quantile(shares[n], values))).collect()
@@ -121,11 +124,18 @@ pub fn compared(a: Option<f64>, b: Option<f64>, is_descending: bool) -> Ordering
 }
 
 /// How many series have each value.
-fn counted(group: &Group, label: &str, steps: usize) -> Vec<Line> {
+fn counted(group: &Group, label: &str, steps: usize, budget: &Budget) -> Result<Vec<Line>, QueryError> {
     let mut by_value: BTreeMap<String, Vec<Option<f64>>> = BTreeMap::new();
     for (n, value) in group.lines.iter().flat_map(|line| line.values.iter().enumerate()) {
         let Some(value) = value else { continue };
-        let counts = by_value.entry(number(*value)).or_insert_with(|| vec![None; steps]);
+        let counts = match by_value.entry(number(*value)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                // each value is a series of its own: there may be far more than were read
+                budget.take(steps)?;
+                new.insert(vec![None; steps])
+            }
+        };
         counts[n] = Some(counts[n].unwrap_or(0.0) + 1.0);
     }
     let line = |(value, values)| {
@@ -133,7 +143,7 @@ fn counted(group: &Group, label: &str, steps: usize) -> Vec<Line> {
         labels.set(label, value);
         Line { labels, values }
     };
-    by_value.into_iter().map(line).collect()
+    Ok(by_value.into_iter().map(line).collect())
 }
 
 /// A number as Prometheus writes it: never with an exponent.

@@ -1,5 +1,6 @@
 //! Operators between two expressions, and which series of one side belongs to which of the other.
 
+use super::budget::Budget;
 use super::error::QueryError;
 use super::labels::{Labels, NAME};
 use super::value::{Line, SAME_LABELS, Value, folded};
@@ -19,7 +20,7 @@ struct Operator {
 }
 
 /// Evaluates `left op right`.
-pub fn binary(expr: &BinaryExpr, left: Value, right: Value) -> Result<Value, QueryError> {
+pub fn binary(expr: &BinaryExpr, left: Value, right: Value, budget: &Budget) -> Result<Value, QueryError> {
     let modifier = expr.modifier.clone().unwrap_or_default();
     let op = Operator { id: expr.op.id(), is_bool: modifier.return_bool };
     match (left, right) {
@@ -43,7 +44,7 @@ pub fn binary(expr: &BinaryExpr, left: Value, right: Value) -> Result<Value, Que
             match op.id {
                 T_LAND | T_LUNLESS => Ok(Value::Vector(kept(left, &right, &matching, op.id == T_LAND))),
                 T_LOR => either(left, right, &matching).map(Value::Vector),
-                _ => matched(left, right, &matching, op).map(Value::Vector),
+                _ => matched((left, right), &matching, op, budget).map(Value::Vector),
             }
         }
         _ => Err(QueryError::bad(format!("`{}` stands between numbers and vectors only", expr.op))),
@@ -144,7 +145,12 @@ impl<'a> Matching<'a> {
 /// By signature and step: the value of the side that may have one only, and which series it is of.
 type Ones = HashMap<Labels, Vec<Option<(f64, usize)>>>;
 
-fn matched(left: Vec<Line>, right: Vec<Line>, matching: &Matching<'_>, op: Operator) -> Result<Vec<Line>, QueryError> {
+fn matched(
+    (left, right): (Vec<Line>, Vec<Line>),
+    matching: &Matching<'_>,
+    op: Operator,
+    budget: &Budget,
+) -> Result<Vec<Line>, QueryError> {
     let is_swapped = matches!(matching.card, VectorMatchCardinality::OneToMany(_));
     let is_single = *matching.card == VectorMatchCardinality::OneToOne;
     let (many, one) = if is_swapped { (right, left) } else { (left, right) };
@@ -167,6 +173,7 @@ fn matched(left: Vec<Line>, right: Vec<Line>, matching: &Matching<'_>, op: Opera
             }
             by_partner.entry(*place).or_insert_with(|| vec![None; line.values.len()])[n] = Some(applied);
         }
+        budget.take(by_partner.len() * line.values.len())?;
         let each = by_partner.into_iter();
         out.extend(
             each.map(|(place, values)| Line { labels: matching.result(&line.labels, &one[place].labels, op), values }),

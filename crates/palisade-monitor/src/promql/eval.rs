@@ -59,10 +59,15 @@ impl Evaluator<'_> {
             Expr::Paren(paren) => self.eval(&paren.expr, grid)?,
             Expr::Unary(unary) => negated(self.eval(&unary.expr, grid)?)?,
             Expr::VectorSelector(selector) => Value::Vector(self.newest(selector, grid, |(_, value)| value)?),
-            Expr::Binary(expr) => binary(expr, self.eval(&expr.lhs, grid)?, self.eval(&expr.rhs, grid)?)?,
+            Expr::Binary(expr) => binary(expr, self.eval(&expr.lhs, grid)?, self.eval(&expr.rhs, grid)?, self.budget)?,
             Expr::Aggregate(expr) => {
                 let parameter = expr.param.as_ref().map(|param| self.eval(param, grid)).transpose()?;
-                Value::Vector(aggregate(expr, self.eval(&expr.expr, grid)?.vector()?, parameter, grid.len())?)
+                Value::Vector(aggregate(
+                    expr,
+                    self.eval(&expr.expr, grid)?.vector()?,
+                    parameter,
+                    (grid.len(), self.budget),
+                )?)
             }
             Expr::Call(call) => self.call(call, grid)?,
             Expr::MatrixSelector(_) | Expr::Subquery(_) => {

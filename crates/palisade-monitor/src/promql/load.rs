@@ -168,3 +168,35 @@ fn unreadable(error: GuardError) -> QueryError {
     tracing::error!(error = text, "reading samples for a query failed");
     QueryError::Store(Unreadable(text))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::query::parse;
+    use super::*;
+    use crate::catalogue::metric;
+    use crate::pack::Summary;
+    use crate::store::Tier;
+    use promql_parser::parser::Expr;
+
+    #[test]
+    fn a_series_under_another_name_is_in_that_names_unit_and_only_the_one_that_is_meant() {
+        let user = Meant { metric: metric("cpu_mode_ratio").unwrap(), label: Some("user"), factor: 100.0 };
+        let host = [("host", "web-1"), ("tag_role", "web")].into_iter().collect();
+        let key = |mode: &str| SeriesKey::new("cpu_mode_ratio", Some(("mode", mode)));
+        assert_eq!(series_labels("cpu_usage_user", &user, &key("idle"), &host), None);
+        let labels = series_labels("cpu_usage_user", &user, &key("user"), &host).unwrap();
+        assert_eq!(labels.to_string(), "cpu_usage_user{host=\"web-1\", mode=\"user\", tag_role=\"web\"}");
+        let Expr::VectorSelector(selector) = parse("cpu_usage_user").unwrap() else { panic!("a selector") };
+        let need = Need { selector: &selector, from_ms: 60_000, to_ms: 120_000, tier: Tier::Minute };
+        let at = |s: i64| (s, Summary::of(0.25));
+        let column =
+            Column { host: "web-1".parse().unwrap(), key: key("user"), points: vec![at(0), at(60), at(120), at(180)] };
+        assert_eq!(points(&column, &user, &need), [(60_000, 25.0), (120_000, 25.0)]);
+    }
+
+    #[test]
+    fn a_tag_becomes_a_label_whatever_its_key_is() {
+        assert_eq!(tag_label("app.kubernetes/Role"), "tag_app_kubernetes_Role");
+    }
+}

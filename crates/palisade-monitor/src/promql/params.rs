@@ -23,11 +23,24 @@ impl<S: Send + Sync> FromRequest<S> for Params {
         if is_form {
             let body = Bytes::from_request(request, state).await.map_err(|e| QueryError::bad(e.body_text()))?;
             let refused = || QueryError::bad("the body is no form (application/x-www-form-urlencoded)");
-            let form = std::str::from_utf8(&body).map_err(|_| refused())?;
-            all.extend(decoded(&format!("/?{form}").parse().map_err(|_| refused())?)?);
+            all.extend(decoded(&format!("/?{}", careful(&body)).parse().map_err(|_| refused())?)?);
         }
         Ok(Params(all))
     }
+}
+
+/// The form with whatever an address may not have encoded: not every sender does so.
+fn careful(form: &[u8]) -> String {
+    let mut text = String::with_capacity(form.len());
+    for byte in form {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'%' | b'&' | b'=' | b'+' | b'.' | b'_' | b'~' | b'*' | b'-' => {
+                text.push(char::from(*byte));
+            }
+            other => text.push_str(&format!("%{other:02X}")),
+        }
+    }
+    text
 }
 
 fn decoded(uri: &Uri) -> Result<Vec<(String, String)>, QueryError> {

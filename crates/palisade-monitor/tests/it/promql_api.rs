@@ -106,7 +106,9 @@ async fn a_query_may_come_as_a_form() {
     let (status, answer) = call(&router, request(form)).await;
     assert_eq!((status, answer["data"]["resultType"].as_str()), (StatusCode::OK, Some("matrix")));
     assert_eq!(answer["data"]["result"][0]["metric"], json!({ "host": "db-1" }));
-    assert_eq!(call(&router, request("\u{7f}é".to_owned())).await.0, StatusCode::BAD_REQUEST);
+    let careless = format!("query=load1{{host=\"web-1\"}} >= 0 # é&start={}&end={NOW}&step=60", NOW - 600);
+    assert_eq!(call(&router, request(careless)).await.1["data"]["result"][0]["metric"]["host"], "web-1");
+    assert_eq!(call(&router, request("\u{7f}".repeat(100_000))).await.0, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]
@@ -159,7 +161,18 @@ async fn each_limit_says_what_was_exceeded() {
     let deep = format!("{}load1{}", "(".repeat(100), ")".repeat(100));
     let regexes = ["load1{host=~\"a\"}"; 11].join(" or ");
     let regex = format!("load1{{host=~\"{}\"}}", "a".repeat(1_001));
-    for (text, part) in [(&long, "8192 bytes"), (&deep, "64 deep"), (&regexes, "10 regular"), (&regex, "1000 bytes")] {
+    let (nested, minus) =
+        (format!("{}1{}", "(".repeat(4_000), ")".repeat(4_000)), format!("{}load1", "-".repeat(8_000)));
+    let sum = format!("load1{}", " + 1".repeat(2_000));
+    for (text, part) in [
+        (&long, "8192 bytes"),
+        (&deep, "64 deep"),
+        (&nested, "64 deep"),
+        (&minus, "64 deep"),
+        (&sum, "64 deep"),
+        (&regexes, "10 regular"),
+        (&regex, "1000 bytes"),
+    ] {
         let (status, answer) = ask(&router, text).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{answer}");
         assert!(answer["error"].as_str().unwrap().contains(part), "{answer}");
