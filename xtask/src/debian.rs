@@ -105,7 +105,7 @@ pub struct TestTool {
 }
 
 /// What the tests use beyond the toolchain.
-pub const TEST_TOOLS: [TestTool; 10] = [
+pub const TEST_TOOLS: [TestTool; 11] = [
     TestTool { proof: "nft", package: "nftables" },
     TestTool { proof: "ip", package: "iproute2" },
     TestTool { proof: "chromium", package: "chromium" },
@@ -116,6 +116,7 @@ pub const TEST_TOOLS: [TestTool; 10] = [
     TestTool { proof: "curl", package: "curl" },
     TestTool { proof: "debootstrap", package: "debootstrap" },
     TestTool { proof: "python3", package: "python3-minimal" },
+    TestTool { proof: "promtool", package: "prometheus" },
 ];
 
 impl TestTool {

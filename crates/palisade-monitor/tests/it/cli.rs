@@ -45,6 +45,19 @@ async fn each_verb_asks_for_its_own() {
 }
 
 #[tokio::test]
+async fn a_query_is_of_one_moment_or_of_a_range() {
+    let base = "GET /api/v1/monitor/prometheus/api/v1";
+    let now = asked(&["monitor", "query", "rate(a{b=\"c\"}[5m])"]).await.unwrap();
+    assert_eq!(now, [format!("{base}/query?query=rate%28a%7Bb%3D%22c%22%7D%5B5m%5D%29")]);
+    let then = asked(&["monitor", "query", "1", "--at", "2026-11-22T12:00:00Z"]).await.unwrap();
+    assert_eq!(then, [format!("{base}/query?query=1&time=2026-11-22T12%3A00%3A00Z")]);
+    let range = asked(&["monitor", "query", "1", "--since", "1h", "--at", "1795348800"]).await.unwrap();
+    assert_eq!(range, [format!("{base}/query_range?query=1&start=1795345200&end=1795348800&step=90")]);
+    assert!(asked(&["monitor", "query", "1", "--step", "1m"]).await.is_err());
+    assert!(asked(&["monitor", "query", "1", "--since", "1h", "--at", "noon"]).await.is_err());
+}
+
+#[tokio::test]
 async fn nonsense_is_refused_before_anything_is_asked() {
     for words in [
         &["monitor", "top", "-x/../y"][..],

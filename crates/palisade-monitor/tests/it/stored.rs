@@ -128,3 +128,60 @@ impl Stored {
         n
     }
 }
+
+struct At(i64);
+
+impl palisade_core::Clock for At {
+    fn now(&self) -> Timestamp {
+        at(self.0)
+    }
+}
+
+pub struct NoJournal;
+
+impl palisade_guard::context::RecordEvent for NoJournal {
+    fn record<'a>(
+        &'a self,
+        _: &'a mut sqlx::SqliteConnection,
+        _: &'a palisade_core::Event,
+    ) -> palisade_guard::contract::BoxFuture<'a, Result<(), palisade_guard::GuardError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// The endpoints on this database at this moment, as a viewer reaches them.
+pub fn app(stored: &Stored, now_s: i64) -> axum::Router {
+    use palisade_guard::api::{Caller, Role};
+    let (clock, journal) = (std::sync::Arc::new(At(now_s)), std::sync::Arc::new(NoJournal));
+    let context = palisade_guard::ServerContext::new(stored.db.clone(), clock, journal, Vec::new());
+    let caller = Caller { name: "v".to_owned(), role: Role::Viewer, address: None };
+    let (router, _) = palisade_monitor::api::router(palisade_monitor::Monitor::default()).split_for_parts();
+    router.layer(axum::Extension(caller)).with_state(context)
+}
+
+/// Asks them.
+pub async fn get(router: &axum::Router, path: &str) -> (http::StatusCode, serde_json::Value) {
+    call(router, http::Request::get(path).body(axum::body::Body::empty()).unwrap()).await
+}
+
+/// Asks them.
+pub async fn call(
+    router: &axum::Router,
+    request: http::Request<axum::body::Body>,
+) -> (http::StatusCode, serde_json::Value) {
+    let (status, _, text) = text(router, request).await;
+    (status, serde_json::from_str(&text).unwrap_or(serde_json::Value::Null))
+}
+
+/// Asks them; the content type and the body as they came.
+pub async fn text(
+    router: &axum::Router,
+    request: http::Request<axum::body::Body>,
+) -> (http::StatusCode, String, String) {
+    use http_body_util::BodyExt;
+    let answer = tower::ServiceExt::oneshot(router.clone(), request).await.unwrap();
+    let kind = answer.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned()).unwrap_or_default();
+    let status = answer.status();
+    let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+    (status, kind, String::from_utf8_lossy(&bytes).into_owned())
+}

@@ -43,8 +43,9 @@ const VIEWER_MAY: [(&str, &str); 7] = [
     ("POST", "/api/v1/account/totp/confirm"),
     ("DELETE", "/api/v1/account/totp"),
 ];
-/// The same, for all below these paths: the handler finds only what is the caller's own.
-const VIEWER_MAY_BELOW: [(&str, &str); 1] = [("DELETE", "/api/v1/sessions/")];
+/// The same, for all below these paths: the handler finds only what is the caller's own, or a query is
+/// too long for an address and comes as a form.
+const VIEWER_MAY_BELOW: [(&str, &str); 2] = [("DELETE", "/api/v1/sessions/"), ("POST", "/api/v1/monitor/prometheus/")];
 /// What somebody may do whose password has to be changed.
 const DUE_MAY: [(&str, &str); 4] = [
     ("GET", "/api/v1/session"),
