@@ -13,11 +13,12 @@ pub struct Metric {
     /// What cloud services call it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alias: Option<&'static str>,
-    /// `ratio`, `bytes`, `bytes/s`, `1/s`, `seconds`, `count`.
+    /// `ratio`, `bytes`, `bytes/s`, `1/s`, `seconds`, `days`, `count`.
     pub unit: &'static str,
     /// What it says, in a sentence.
     pub help: &'static str,
-    /// Where it stands among the others: `cpu`, `memory`, `disk`, `network`, `process`, `host`.
+    /// Where it stands among the others: `cpu`, `memory`, `disk`, `network`, `process`, `host`,
+    /// `probe`.
     pub group: &'static str,
     /// What tells its series apart; absent when there is only one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,6 +36,7 @@ const BYTES_PER_S: (&str, f64) = ("bytes/s", 1e12);
 const PER_S: (&str, f64) = ("1/s", 1e9);
 const COUNT: (&str, f64) = ("count", 1e15);
 const SECONDS: (&str, f64) = ("seconds", 1e10);
+const DAYS: (&str, f64) = ("days", 1e6);
 
 /// Every metric, in the order in which they are shown; one a line.
 #[rustfmt::skip]
@@ -97,6 +99,13 @@ pub const CATALOGUE: &[Metric] = &[
     row("agent_cpu_ratio", None, CORES, "host", None, "CPU time that Palisade's agent used, as a share of one core."),
     row("agent_memory_bytes", None, BYTES, "host", None, "Memory that Palisade's agent holds."),
     row("agent_rejected_values", None, COUNT, "host", None, "Values of this sample that were thrown away: a counter that fell, or an impossible size."),
+    row("host_up", None, COUNT, "host", None, "1 when the server could read the figures of a host without an agent, else 0."),
+    row("host_login_seconds", None, SECONDS, "host", None, "What logging in to a host without an agent took."),
+    row("probe_up", None, COUNT, "probe", Some("probe"), "1 when the target of a probe answered as expected, else 0."),
+    row("probe_duration_seconds", None, SECONDS, "probe", Some("probe"), "What a look took, up to its timeout."),
+    row("probe_http_status", None, COUNT, "probe", Some("probe"), "The status of an HTTP answer."),
+    row("probe_tls_days_left", None, DAYS, "probe", Some("probe"), "Days until the first certificate of a chain ends; 0 when one has."),
+    row("probe_dns_answers", None, COUNT, "probe", Some("probe"), "Records in the answer of a DNS server."),
 ];
 
 const fn row(

@@ -29,6 +29,7 @@ pub mod difference;
 pub mod model;
 pub mod notify;
 pub mod observe;
+pub mod outbound;
 pub mod pack;
 pub mod probe;
 pub mod process;

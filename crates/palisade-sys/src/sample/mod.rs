@@ -19,6 +19,7 @@ mod network;
 mod process;
 mod rows;
 mod space;
+mod texts;
 mod users;
 
 pub use clock::{agent_use, boot_time_ns, clock_synchronised};
