@@ -1,11 +1,15 @@
 //! The monitor guard from samples to answers, on trees of files and databases of the test's own.
 #![allow(clippy::unwrap_used)]
 
+mod agentless;
 mod api;
 mod cli;
 mod frames;
 mod live;
+mod looks;
+mod outside;
 mod pack;
+mod probes;
 mod sampler;
 mod series;
 mod stored;

@@ -113,8 +113,7 @@ mod tests {
         fn visit(&mut self, shown: Option<&str>, sampled: Result<(), Fault>) {
             let visit = Visit { shown: shown.map(str::to_owned), login_s: 0.1, output: Ok(Vec::new()) };
             let (at, host) = (Timestamp::from_second(1_795_348_800).unwrap(), "db-1".parse().unwrap());
-            let (known, event) =
-                std::mem::take(&mut self.known).after(&host, &visit, sampled.as_ref().map(|()| ()), at);
+            let (known, event) = std::mem::take(&mut self.known).after(&host, &visit, sampled.as_ref().copied(), at);
             self.known = known;
             self.told.extend(event.map(|event| event.kind));
         }
