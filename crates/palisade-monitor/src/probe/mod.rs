@@ -21,6 +21,7 @@ pub mod round;
 pub mod schedule;
 pub mod spec;
 pub mod store;
+pub mod target;
 
 use crate::Monitor;
 use palisade_guard::contract::BoxFuture;

@@ -3,21 +3,17 @@
 //! A look that has not ended is never started a second time, and one that finds no free place waits
 //! for the next second. How looks ended is kept in one transaction for all that ended together.
 
-use super::agentless::{
-    self,
-    judge::Known,
-    login::{self, Fault, Login, Visit},
-};
+use super::agentless::LOGINS_MAX;
+use super::agentless::login::{self, Login, Visit};
+use super::agentless::round::{Hosts, Kept};
 use super::look::{self, Outcome};
 use super::schedule::is_due;
 use super::store::{self, Probe};
 use crate::store::Store;
-use palisade_core::{HostAddress, HostId, Timestamp};
+use palisade_core::{HostId, Timestamp};
 use palisade_guard::contract::chain;
-use palisade_guard::{GuardError, ServerContext, store as frame_store};
-use palisade_sys::sample::Sample;
-use russh::keys::PrivateKey;
-use std::collections::HashMap;
+use palisade_guard::{GuardError, ServerContext};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -30,8 +26,6 @@ const ROUND: Duration = Duration::from_secs(1);
 const READ_EVERY_ROUNDS: u32 = 60;
 /// Looks of probes at a time.
 const LOOKS_MAX: usize = 256;
-/// Seconds after which a host that failed once is tried again.
-const RETRY_S: i64 = 20;
 
 /// Looks until the server ends.
 pub async fn run(samples: Store, context: ServerContext) {
@@ -58,24 +52,16 @@ enum Watched {
 /// What came of a look.
 enum Ended {
     Probe(Arc<Probe>, Outcome),
-    Host(HostId, Visit),
-}
-
-struct Host {
-    address: HostAddress,
-    known: Known,
+    Host(Login, Visit),
 }
 
 struct Round {
     context: ServerContext,
     samples: Store,
     probes: Vec<Arc<Probe>>,
-    hosts: HashMap<HostId, Host>,
-    key: Option<Arc<PrivateKey>>,
+    hosts: Hosts,
     /// When the newest look of each began.
     last: HashMap<Watched, Timestamp>,
-    /// What each host without an agent said at the look before.
-    before: HashMap<HostId, Sample>,
     running: JoinSet<Ended>,
     running_of: HashMap<Id, Watched>,
     places: (Arc<Semaphore>, Arc<Semaphore>),
@@ -88,13 +74,11 @@ impl Round {
             context,
             samples,
             probes: Vec::new(),
-            hosts: HashMap::new(),
-            key: None,
+            hosts: Hosts::default(),
             last: HashMap::new(),
-            before: HashMap::new(),
             running: JoinSet::new(),
             running_of: HashMap::new(),
-            places: (Arc::new(Semaphore::new(LOOKS_MAX)), Arc::new(Semaphore::new(agentless::LOGINS_MAX))),
+            places: (Arc::new(Semaphore::new(LOOKS_MAX)), Arc::new(Semaphore::new(LOGINS_MAX))),
             rounds_since_read: None,
         }
     }
@@ -131,10 +115,9 @@ impl Round {
         let mut db = self.context.db.read().acquire().await?;
         self.probes = store::probes(&mut db).await?.into_iter().map(Arc::new).collect();
         let looks = store::last_looks(&mut db).await?;
-        let rows = frame_store::hosts_agentless(&mut db).await?;
-        let mut known = agentless::store::all(&mut db).await?;
+        let hosts_looked_at = self.hosts.read(&mut db).await?;
         drop(db);
-        let running: Vec<Watched> = self.running_of.values().cloned().collect();
+        let running: HashSet<Watched> = self.running_of.values().cloned().collect();
         self.last.retain(|watched, _| running.contains(watched));
         for probe in &self.probes {
             // a probe that was changed is looked at once more at once
@@ -142,46 +125,30 @@ impl Round {
                 self.last.entry(Watched::Probe(probe.name.clone())).or_insert(look.at);
             }
         }
-        self.hosts.clear();
-        for row in rows {
-            let known = known.remove(&row.id).unwrap_or_default();
-            if let Some(at) = known.looked_at {
-                self.last.entry(Watched::Host(row.id.clone())).or_insert(at);
-            }
-            match row.address.as_deref().unwrap_or_default().parse() {
-                Ok(address) => _ = self.hosts.insert(row.id, Host { address, known }),
-                Err(error) => {
-                    tracing::warn!(host.id = %row.id, %error, "a stored address cannot be read; not looked at")
-                }
-            }
+        for (host, at) in hosts_looked_at {
+            self.last.entry(Watched::Host(host)).or_insert(at);
         }
-        self.before.retain(|host, _| self.hosts.contains_key(host));
-        let gone_probes =
-            looks.into_keys().filter(|name| self.probes.iter().all(|probe| probe.name != *name)).collect();
-        self.forget(gone_probes, known.into_keys().filter(|host| !self.hosts.contains_key(host)).collect()).await?;
-        if self.key.is_none() && !self.hosts.is_empty() {
-            self.key = Some(agentless::key::key(&self.context).await?);
-        }
+        let is_gone = |name: &String| self.probes.iter().all(|probe| probe.name != *name);
+        self.forget(looks.into_keys().filter(is_gone).collect()).await?;
+        self.hosts.ready(&self.context).await;
         Ok(())
     }
 
-    async fn forget(&self, probes: Vec<String>, hosts: Vec<HostId>) -> Result<(), GuardError> {
-        if probes.is_empty() && hosts.is_empty() {
+    async fn forget(&mut self, probes: Vec<String>) -> Result<(), GuardError> {
+        if probes.is_empty() && self.hosts.gone.is_empty() {
             return Ok(());
         }
         let mut tx = self.context.begin().await?;
         for name in probes {
             store::look_remove(&mut tx, &name).await?;
         }
-        for host in hosts {
-            agentless::store::remove(&mut tx, &host).await?;
-        }
+        self.hosts.forget(&mut tx).await?;
         Ok(tx.commit().await?)
     }
 
     fn start(&mut self) {
         let now = self.context.now();
-        let running: std::collections::HashSet<Watched> = self.running_of.values().cloned().collect();
+        let running: HashSet<Watched> = self.running_of.values().cloned().collect();
         for probe in self.probes.clone() {
             let watched = Watched::Probe(probe.name.clone());
             let interval_s = probe.spec.interval.as_secs() as i64;
@@ -190,21 +157,13 @@ impl Round {
                 self.start_probe(probe, watched, now);
             }
         }
-        let Some(key) = self.key.clone() else { return };
-        let due: Vec<HostId> = self.hosts.keys().filter(|host| self.is_host_due(host, now)).cloned().collect();
-        for host in due {
-            let watched = Watched::Host(host.clone());
+        let last = |host: &HostId| self.last.get(&Watched::Host(host.clone())).copied();
+        for login in self.hosts.due(last, now) {
+            let watched = Watched::Host(login.host.clone());
             if !running.contains(&watched) {
-                self.start_host(host, watched, Arc::clone(&key), now);
+                self.start_host(login, watched, now);
             }
         }
-    }
-
-    fn is_host_due(&self, host: &HostId, now: Timestamp) -> bool {
-        let last = self.last.get(&Watched::Host(host.clone())).copied();
-        let is_retried = self.hosts.get(host).is_some_and(|host| host.known.failures == 1);
-        let retry = is_retried && last.is_some_and(|last| now.duration_since(last).as_secs() >= RETRY_S);
-        retry || is_due(host.as_str(), i64::from(agentless::INTERVAL_S), last, now)
     }
 
     fn start_probe(&mut self, probe: Arc<Probe>, watched: Watched, now: Timestamp) {
@@ -218,15 +177,13 @@ impl Round {
         self.running_of.insert(task.id(), watched);
     }
 
-    fn start_host(&mut self, host: HostId, watched: Watched, key: Arc<PrivateKey>, now: Timestamp) {
-        let Some(at) = self.hosts.get(&host) else { return };
+    fn start_host(&mut self, login: Login, watched: Watched, now: Timestamp) {
         let Ok(place) = Arc::clone(&self.places.1).try_acquire_owned() else { return };
         self.last.insert(watched.clone(), now);
-        let login = Login { address: at.address.clone(), pinned: at.known.pinned.clone(), key };
         let task = self.running.spawn(async move {
             let visit = login::visit(&login).await;
             drop(place);
-            Ended::Host(host, visit)
+            Ended::Host(login, visit)
         });
         self.running_of.insert(task.id(), watched);
     }
@@ -248,7 +205,16 @@ impl Round {
                     let own = self.context.own.as_ref();
                     store::look_put(&mut tx, &self.samples, own, (&probe, &outcome), began).await?;
                 }
-                Ended::Host(host, visit) => is_journal_changed |= self.visited(&mut tx, &host, &visit, began).await?,
+                Ended::Host(login, visit) => {
+                    let kept =
+                        self.hosts.visited((&mut tx, &self.context, &self.samples), &login, &visit, began).await?;
+                    match kept {
+                        Kept::Told => is_journal_changed = true,
+                        Kept::Quietly => {}
+                        // what was known has changed while it went on: it is made anew
+                        Kept::Not => _ = self.last.remove(&Watched::Host(login.host)),
+                    }
+                }
             }
         }
         tx.commit().await?;
@@ -267,36 +233,5 @@ impl Round {
         };
         let watched = self.running_of.remove(&id)?;
         Some((self.last.get(&watched).copied()?, ended?))
-    }
-
-    /// Keeps a visit to a host without an agent; true if there is something to tell.
-    async fn visited(
-        &mut self,
-        tx: &mut sqlx::SqliteConnection,
-        host: &HostId,
-        visit: &Visit,
-        began: Timestamp,
-    ) -> Result<bool, GuardError> {
-        let Some(at) = self.hosts.get_mut(host) else { return Ok(false) };
-        // an operator may have confirmed a key meanwhile
-        let known = agentless::store::known(tx, host).await?;
-        let sampled = agentless::sampled(visit, began);
-        let (known, event) = known.after(host, visit, sampled.as_ref().map(|_| ()), began);
-        at.known = known;
-        agentless::store::known_put(tx, host, &at.known).await?;
-        if let Some(event) = &event {
-            self.context.record(tx, event).await?;
-        }
-        match sampled {
-            Ok(sample) => {
-                let frame = agentless::frame(self.before.get(host), &sample, visit.login_s);
-                self.samples.put(tx, host, &[frame]).await?;
-                frame_store::host_seen(tx, host, None, began).await?;
-                self.before.insert(host.clone(), sample);
-            }
-            Err(Fault::NotPinned(_)) => {}
-            Err(_) => self.samples.put(tx, host, &[agentless::frame_down(began)]).await?,
-        }
-        Ok(event.is_some())
     }
 }

@@ -1,7 +1,7 @@
 //! One login to a host without an agent (RFC 4251 to 4254).
 
 use crate::outbound::{self, OutboundError, Reach};
-use palisade_core::HostAddress;
+use palisade_core::{HostAddress, HostId};
 use russh::client::{self, AuthResult, Handle};
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
 use russh::{ChannelMsg, Disconnect, Preferred, SshId};
@@ -21,6 +21,8 @@ pub const OUTPUT_BYTES_MAX: usize = 256 << 10;
 /// Where and how to log in.
 #[derive(Debug, Clone)]
 pub struct Login {
+    /// To which host.
+    pub host: HostId,
     /// Where.
     pub address: HostAddress,
     /// The fingerprint that an operator has confirmed: `SHA256:…`.

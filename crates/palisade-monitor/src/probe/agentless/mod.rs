@@ -14,6 +14,7 @@ pub mod judge;
 pub mod key;
 pub mod line;
 pub mod login;
+pub mod round;
 pub mod store;
 
 use crate::difference;

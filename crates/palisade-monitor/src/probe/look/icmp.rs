@@ -9,7 +9,7 @@ use crate::probe::spec::ProbeSpec;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{FromRawFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Requests that are sent before the target counts as down: one lost packet is no outage.
 const REQUESTS_MAX: u32 = 3;
@@ -92,7 +92,5 @@ async fn reply(socket: &tokio::net::UdpSocket, address: SocketAddr, number: u16)
         if is_ours {
             return Ok(());
         }
-        // what does not answer us may come endlessly
-        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
