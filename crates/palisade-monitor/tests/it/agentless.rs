@@ -4,7 +4,9 @@ use crate::outside::{Outside, until};
 use http::StatusCode;
 use palisade_guard::api::Role;
 use palisade_guard::store::{self as frame_store, HostRow};
-use palisade_monitor::probe::agentless::{key, line};
+use palisade_monitor::probe::agentless::login::{Fault, Login, OUTPUT_BYTES_MAX, Visit, visit};
+use palisade_monitor::probe::agentless::round::{Hosts, Kept};
+use palisade_monitor::probe::agentless::{key, line, sampled};
 use palisade_sandbox::{Link, Peer, enter_netns};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -289,4 +291,58 @@ async fn only_an_operator_confirms_a_key_and_only_one_that_can_be_one() {
     }
     assert_eq!(pin(Role::Operator, good).await, StatusCode::OK);
     assert_eq!(server.call("GET", "agentless/none", Role::Viewer, None).await.0, StatusCode::NOT_FOUND);
+}
+
+async fn login(server: &Outside, address: &str, pinned: Option<String>) -> Login {
+    let key = key::key(&server.context).await.unwrap();
+    Login { host: "db-1".parse().unwrap(), address: address.parse().unwrap(), pinned, key }
+}
+
+#[test]
+fn a_hostile_host_does_no_harm() {
+    beside(|machine| async move {
+        let server = server("10.99.0.2:2222").await;
+        let login_to = login(&server, "10.99.0.2:2222", Some(machine.fingerprint("one"))).await;
+        let public = key::public(&login_to.key).unwrap();
+        machine.authorize(&format!("restrict,command=\"yes\" {public}"));
+        let endless = visit(&login_to).await.output.unwrap_err();
+        assert_eq!(endless, Fault::Nonsense(format!("it printed more than {OUTPUT_BYTES_MAX} bytes")));
+        machine.authorize(&format!("restrict,command=\"printf 'no \\033[31m'\" {public}"));
+        let nonsense = sampled(&visit(&login_to).await, server.context.now()).map(|_| ()).unwrap_err();
+        assert_eq!(nonsense.to_string(), "it printed something else than its line prints: `no  [31m`");
+
+        let listener = tokio::net::TcpListener::bind("10.99.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    while tokio::io::AsyncWriteExt::write_all(&mut stream, &[7; 4096]).await.is_ok() {}
+                });
+            }
+        });
+        let garbage = visit(&login(&server, &address, None).await).await;
+        assert!(matches!(&garbage.output, Err(Fault::Unreached(_))) && garbage.shown.is_none(), "{garbage:?}");
+        let here = visit(&login(&server, "127.0.0.1:2222", None).await).await.output.unwrap_err();
+        assert!(here.to_string().contains("is an address of the server itself"), "{here}");
+    });
+}
+
+#[tokio::test]
+async fn a_visit_that_began_before_a_key_was_confirmed_is_not_kept() {
+    let server = server("198.51.100.7").await;
+    let mut hosts = Hosts::default();
+    hosts.read(&mut *server.context.db.read().acquire().await.unwrap()).await.unwrap();
+    let fingerprint = "SHA256:uNiVztksCsDhcc0u9e8BrrJXVGDaqVE9hDLtWnBEFGQ";
+    pin(&server, fingerprint).await;
+    let shown = Visit { shown: None, login_s: 0.0, output: Err(Fault::Unreached("refused".to_owned())) };
+    let before = login(&server, "198.51.100.7", None).await;
+    let after = Login { pinned: Some(fingerprint.to_owned()), ..before.clone() };
+    for (login, kept) in [(before, Kept::Not), (after, Kept::Quietly)] {
+        let mut tx = server.context.begin().await.unwrap();
+        let scene = (&mut *tx, &server.context, &server.monitor.store);
+        assert_eq!(hosts.visited(scene, &login, &shown, server.context.now()).await.unwrap(), kept);
+        tx.commit().await.unwrap();
+        let view = server.get("agentless/db-1").await;
+        assert_eq!(view["last"].is_object(), kept == Kept::Quietly, "{view}");
+    }
 }

@@ -6,8 +6,8 @@
 
 use axum::http::StatusCode;
 use palisade_core::{
-    Effect, EffectKind, HostAddress, HostId, HostIdError, HostKind, Profile, Severity, Standing, Tags, Timestamp, VerdictWord,
-    region_rule,
+    Effect, EffectKind, HostAddress, HostId, HostIdError, HostKind, Profile, Severity, Standing, Tags, Timestamp,
+    VerdictWord, region_rule,
 };
 use palisade_guard::api::{ApiError, Role};
 use palisade_guard::contract::BoxFuture;
