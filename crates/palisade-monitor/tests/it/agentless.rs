@@ -331,7 +331,7 @@ fn a_hostile_host_does_no_harm() {
 async fn a_visit_that_began_before_a_key_was_confirmed_is_not_kept() {
     let server = server("198.51.100.7").await;
     let mut hosts = Hosts::default();
-    hosts.read(&mut *server.context.db.read().acquire().await.unwrap()).await.unwrap();
+    hosts.read(&mut server.context.db.read().acquire().await.unwrap()).await.unwrap();
     let fingerprint = "SHA256:uNiVztksCsDhcc0u9e8BrrJXVGDaqVE9hDLtWnBEFGQ";
     pin(&server, fingerprint).await;
     let shown = Visit { shown: None, login_s: 0.0, output: Err(Fault::Unreached("refused".to_owned())) };
