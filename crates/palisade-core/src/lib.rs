@@ -1,6 +1,7 @@
 //! The words of Palisade: what at least two guards, the server, the command line and the console
 //! say to each other. Pure: no I/O, no async, no type that belongs to one guard alone.
 
+mod address;
 mod cidr;
 mod event;
 mod finding;
@@ -13,6 +14,7 @@ mod practice;
 mod severity;
 mod span;
 
+pub use address::{HostAddress, HostAddressError};
 pub use cidr::{Cidr, CidrError};
 pub use event::{Actor, Event, Outcome};
 pub use finding::{Check, CheckOutcome, CheckRun, Finding, FindingState, Fix, Verdicts, finding_id};

@@ -23,6 +23,12 @@ pub struct Metric {
     pub help: &'static str,
     /// Where it stands among the others: `cpu`, `memory`, `disk`, `network`, `process`,
     /// `container`, `hardware`, `host`.
+    /// What cloud services call it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alias: Option<&'static str>,
+    /// `ratio`, `bytes`, `bytes/s`, `1/s`, `seconds`, `days`, `count`.
+    /// Where it stands among the others: `cpu`, `memory`, `disk`, `network`, `process`, `host`,
+    /// `probe`.
     pub group: &'static str,
     /// What tells its series apart; absent when there is only one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,6 +51,7 @@ const WATTS: (&str, f64) = ("watts", 1e5);
 const HERTZ: (&str, f64) = ("hertz", 1e12);
 /// Disks go on counting when more is used up than their makers promise.
 const PART: (&str, f64) = ("ratio", 100.0);
+const DAYS: (&str, f64) = ("days", 1e6);
 
 /// Every metric, in the order in which they are shown; one a line.
 #[rustfmt::skip]
@@ -183,6 +190,13 @@ pub const CATALOGUE: &[Metric] = &[
     row("watch_threads", COUNT, "process", Some("watch"), "Their threads."),
     row("watch_io_bytes_rate", BYTES_PER_S, "process", Some("watch"), "Bytes that they read from disks and write to them."),
     row("watch_restarts_total", COUNT, "process", Some("watch"), "Processes of the watch that were seen to be started since the agent was."),
+    row("host_up", COUNT, "host", None, "1 when the server could read the figures of a host without an agent, else 0."),
+    row("host_login_seconds", SECONDS, "host", None, "What logging in to a host without an agent took."),
+    row("probe_up", COUNT, "probe", Some("probe"), "1 when the target of a probe answered as expected, else 0."),
+    row("probe_duration_seconds", SECONDS, "probe", Some("probe"), "What a look took, up to its timeout."),
+    row("probe_http_status", COUNT, "probe", Some("probe"), "The status of an HTTP answer."),
+    row("probe_tls_days_left", DAYS, "probe", Some("probe"), "Days until the first certificate of a chain ends; 0 when one has."),
+    row("probe_dns_answers", COUNT, "probe", Some("probe"), "Records in the answer of a DNS server."),
 ];
 
 const fn row(

@@ -127,6 +127,16 @@ pub async fn hosts_in_service(db: &mut SqliteConnection) -> Result<Vec<HostId>, 
     rows.iter().map(|(id,)| host_id(id)).collect()
 }
 
+/// The hosts in service that have no agent, by name.
+pub async fn hosts_agentless(db: &mut SqliteConnection) -> Result<Vec<HostRow>, GuardError> {
+    sqlx::query("SELECT * FROM frame_host WHERE standing = 'active' AND kind = 'agentless' ORDER BY id")
+        .fetch_all(db)
+        .await?
+        .iter()
+        .map(row)
+        .collect()
+}
+
 /// One host.
 pub async fn host(db: &mut SqliteConnection, id: &HostId) -> Result<Option<HostRow>, GuardError> {
     let found = sqlx::query("SELECT * FROM frame_host WHERE id = $1").bind(id.as_str()).fetch_optional(db).await?;

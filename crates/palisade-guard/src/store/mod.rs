@@ -25,8 +25,8 @@ pub use finding::{
 };
 pub use generation::{generation, generations, generations_raise, generations_raise_of, spec_version};
 pub use host::{
-    HostFacts, HostRow, host, host_delete, host_put, host_seen, hosts, hosts_in_service, lost_put, machine_put,
-    verdict_put,
+    HostFacts, HostRow, host, host_delete, host_put, host_seen, hosts, hosts_agentless, hosts_in_service, lost_put,
+    machine_put, verdict_put,
 };
 pub use order::{job_put, order, order_id, order_put, orders, orders_open};
 pub use plan::{

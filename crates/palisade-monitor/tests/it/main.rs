@@ -1,6 +1,7 @@
 //! The monitor guard from samples to answers, on trees of files and databases of the test's own.
 #![allow(clippy::unwrap_used)]
 
+mod agentless;
 mod api;
 mod bench_host;
 mod cli;
@@ -8,11 +9,14 @@ mod containers;
 mod frames;
 mod hardware;
 mod live;
+mod looks;
+mod outside;
 mod pack;
 mod processes;
 mod promql_api;
 mod promql_prometheus;
 mod promql_samples;
+mod probes;
 mod sampler;
 mod series;
 mod store;

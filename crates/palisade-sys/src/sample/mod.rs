@@ -22,6 +22,7 @@ mod network;
 mod process;
 mod rows;
 mod space;
+mod texts;
 mod users;
 
 pub use cgroup::{Place, place};

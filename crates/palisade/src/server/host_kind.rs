@@ -6,8 +6,8 @@
 
 use axum::http::StatusCode;
 use palisade_core::{
-    Effect, EffectKind, HostId, HostIdError, HostKind, Profile, Severity, Standing, Tags, Timestamp, VerdictWord,
-    region_rule,
+    Effect, EffectKind, HostAddress, HostId, HostIdError, HostKind, Profile, Severity, Standing, Tags, Timestamp,
+    VerdictWord, region_rule,
 };
 use palisade_guard::api::{ApiError, Role};
 use palisade_guard::contract::BoxFuture;
@@ -45,9 +45,10 @@ pub struct HostSpec {
     /// What it joined with; only with an agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<Profile>,
-    /// Where it is reached, an address or a DNS name; only without an agent.
+    /// Where it is reached, an address or a DNS name; with the account and the port of its SSH service
+    /// where they are not `palisade` and 22: `watch@db.example.org:2222`. Only without an agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 253)]
+    #[schema(max_length = 292)]
     pub address: Option<String>,
 }
 
@@ -162,9 +163,16 @@ fn without_agent(spec: HostSpec) -> Result<HostSpec, ApiError> {
     Ok(HostSpec { address: Some(address), ..spec })
 }
 
-/// The address in normal form. What the server itself is reached at by nobody else (loopback,
-/// link-local, which holds the metadata of clouds) is refused: a probe must not be led there.
+/// The address in normal form, with account and port as given.
 fn address_checked(text: &str) -> Result<String, String> {
+    let written: HostAddress = text.parse().map_err(|e: palisade_core::HostAddressError| e.to_string())?;
+    let host = place_checked(&written.host)?;
+    Ok(HostAddress { host, ..written }.to_string())
+}
+
+/// The address or name in normal form. What the server itself is reached at by nobody else (loopback,
+/// link-local, which holds the metadata of clouds) is refused: a probe must not be led there.
+fn place_checked(text: &str) -> Result<String, String> {
     if let Ok(address) = text.parse::<IpAddr>() {
         let address = address.to_canonical();
         return match only_here(address) {

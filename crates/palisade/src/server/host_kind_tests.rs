@@ -210,7 +210,10 @@ fn only_addresses_that_another_host_can_have_are_taken() {
         ("", None),
         ("a b", None),
         ("http://a.example.org", None),
-        ("a.example.org:22", None),
+        ("a.example.org:22", Some("a.example.org")),
+        ("watch@A.example.org:2222", Some("watch@a.example.org:2222")),
+        ("watch@127.0.0.1:2222", None),
+        ("-o@a.example.org", None),
         ("-a.example.org", None),
         ("a..example.org", None),
     ] {
