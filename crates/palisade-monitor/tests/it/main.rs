@@ -5,6 +5,7 @@ mod api;
 mod cli;
 mod frames;
 mod live;
+mod notify;
 mod pack;
 mod sampler;
 mod series;
