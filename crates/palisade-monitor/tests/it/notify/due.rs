@@ -85,6 +85,9 @@ impl Desk {
             }
             self.said.push(((self.now_ms - NOON_MS) / 1_000, flush));
         }
+        for key in due.spent {
+            self.standings.remove(&key);
+        }
         for (channel, key) in due.untold {
             self.standings.get_mut(&key).unwrap().told.get_mut(&channel).unwrap().state = NoticeState::Resolved;
         }
@@ -331,9 +334,35 @@ fn what_happened_is_told_once_and_anew_when_it_happens_again() {
     desk.say(once.clone());
     desk.pass(10_000);
     assert_eq!(desk.told(), ["1 ops +a"]);
+    assert!(desk.standings.is_empty());
     desk.say(Notice { starts_at: desk.now(), ..once });
     desk.pass(100);
     assert_eq!(desk.told()[1..], ["10001 ops +a"]);
+}
+
+#[test]
+fn a_channel_that_comes_later_does_not_hear_of_the_past() {
+    let mut desk = Desk::new(&[("all", json!({ "channels": ["soon"], "group_wait": "0s" }))]);
+    desk.say(Notice { state: NoticeState::Once, ..notice("a", "login") });
+    desk.say(notice("b", "cpu"));
+    desk.pass(10);
+    let spec = json!({ "type": "webhook", "url": "https://example.org/" });
+    desk.roster.channels.insert("soon".to_owned(), serde_json::from_value(spec).unwrap());
+    desk.pass(10);
+    assert_eq!(desk.told(), ["11 soon +b"]);
+}
+
+#[test]
+fn what_happened_in_a_silence_is_told_after_it_unless_that_is_days_ago() {
+    for (hours, told) in [(1, 1), (100, 0)] {
+        let mut desk = Desk::new(&[("all", ops(json!({})))]);
+        desk.silence(json!({ "match": {}, "until": at_ms(NOON_MS + hours * 3_600_000), "reason": "r" }));
+        desk.say(Notice { state: NoticeState::Once, ..notice("a", "login") });
+        desk.pass(5);
+        desk.now_ms += hours * 3_600_000;
+        desk.pass(5);
+        assert_eq!((desk.told().len(), desk.standings.len()), (told, 0), "{hours} hours");
+    }
 }
 
 #[test]

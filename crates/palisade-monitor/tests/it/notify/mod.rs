@@ -4,6 +4,7 @@ mod channels;
 mod documents;
 mod due;
 mod outbox;
+mod scale;
 mod sink;
 
 use palisade_core::{Clock, Event, Severity, Timestamp};
