@@ -55,6 +55,46 @@ async fn with_a_restart_at_every_step_each_change_is_told_once() {
 }
 
 #[tokio::test]
+async fn a_cause_that_comes_while_a_notice_settles_is_told_with_it_and_does_not_delay_it() {
+    let sink = Sink::new().await;
+    let mut server = server_with(&sink).await;
+    let mut cpu = Notice { settle_ms: 10_000, ..notice("a", "cpu") };
+    server.say(&cpu).await;
+    server.run(8).await;
+    cpu.annotations.insert("cause".to_owned(), "make (pid 8)".to_owned());
+    server.say(&cpu).await;
+    assert!(sink.take().is_empty());
+    server.run(3).await;
+    let received = sink.take();
+    assert_eq!(received.len(), 1, "it waited anew");
+    assert_eq!(received[0].json()["alerts"][0]["annotations"]["cause"], "make (pid 8)");
+}
+
+#[tokio::test]
+async fn acknowledging_stops_the_repeats_until_it_begins_anew() {
+    let sink = Sink::new().await;
+    let mut server = server_with(&sink).await;
+    let cpu = notice("a", "cpu");
+    server.say(&cpu).await;
+    server.run(2).await;
+    let mut tx = server.context.begin().await.unwrap();
+    server.context.notify.acknowledge(&mut tx, "a", Some("ada")).await.unwrap();
+    tx.commit().await.unwrap();
+    for _ in 0..3 {
+        server.pass(5 * 3_600);
+        server.run(2).await;
+    }
+    assert_eq!(said(&sink), ["firing cpu:firing"]);
+    server.say(&resolved(&cpu, NOON_MS)).await;
+    server.run(2).await;
+    server.say(&Notice { starts_at: server.now(), ..cpu }).await;
+    server.run(70).await;
+    server.pass(5 * 3_600);
+    server.run(2).await;
+    assert_eq!(said(&sink), ["resolved cpu:resolved", "firing cpu:firing", "firing cpu:firing"]);
+}
+
+#[tokio::test]
 async fn what_was_rolled_back_is_never_told() {
     let sink = Sink::new().await;
     let mut server = server_with(&sink).await;

@@ -1,5 +1,8 @@
 //! Notices, what was told of them, and what is on its way, in the database.
 
+pub mod outbox;
+pub mod secret;
+
 use super::group::{Flush, SentAt};
 use super::message::Message;
 use super::standing::{Standing, Standings, Told};
