@@ -108,7 +108,16 @@ impl Dispatch {
         let mut tx = None;
         if untaken {
             let mut begun = self.context.begin().await?;
-            board.standings.extend(store::take(&mut begun, now).await?);
+            let taken = store::take(&mut begun, now).await?;
+            if taken
+                .values()
+                .filter_map(|one| one.notice.host.as_ref())
+                .any(|host| !self.roster.hosts.contains_key(host))
+            {
+                // it has joined since the hosts were read: its tags decide who is told
+                self.roster.hosts = hosts(db).await?;
+            }
+            board.standings.extend(taken);
             tx = Some(begun);
         }
         let due = due(&board.standings, &self.roster, &board.sent, now);

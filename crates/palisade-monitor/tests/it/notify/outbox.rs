@@ -71,6 +71,25 @@ async fn a_cause_that_comes_while_a_notice_settles_is_told_with_it_and_does_not_
 }
 
 #[tokio::test]
+async fn a_host_that_has_just_joined_is_told_of_by_the_policy_of_its_tags() {
+    let sink = Sink::new().await;
+    let mut server = server_with(&sink).await;
+    let policy =
+        json!({ "channels": ["hook"], "group_wait": "0s", "match": { "scope": { "tags": { "role": "web" } } } });
+    server.put("NotificationPolicy", "all", policy).await;
+    server.say(&notice("first", "first")).await;
+    server.run(1).await;
+    let mut host = palisade_guard::store::HostRow::new("web-1".parse().unwrap(), server.now());
+    host.tags = serde_json::from_value(json!({ "role": "web" })).unwrap();
+    let mut tx = server.context.begin().await.unwrap();
+    palisade_guard::store::host_put(&mut tx, &host).await.unwrap();
+    tx.commit().await.unwrap();
+    server.say(&notice("a", "cpu")).await;
+    server.run(1).await;
+    assert!(said(&sink).contains(&"firing cpu:firing".to_owned()));
+}
+
+#[tokio::test]
 async fn acknowledging_stops_the_repeats_until_it_begins_anew() {
     let sink = Sink::new().await;
     let mut server = server_with(&sink).await;
