@@ -100,6 +100,17 @@ pub async fn writable(db: &mut SqliteConnection) -> Result<(), GuardError> {
     Ok(())
 }
 
+/// These wait again.
+pub async fn put_back(db: &mut SqliteConnection, ids: &[i64]) -> Result<(), GuardError> {
+    for id in ids {
+        sqlx::query("UPDATE monitor_delivery SET state = 'waiting' WHERE id = $1 AND state = 'sending'")
+            .bind(id)
+            .execute(&mut *db)
+            .await?;
+    }
+    Ok(())
+}
+
 /// True if something is due for a channel that is not among `busy`.
 pub async fn due(db: &mut SqliteConnection, busy: &[String], now: Timestamp) -> Result<bool, GuardError> {
     let rows: Vec<(String,)> =

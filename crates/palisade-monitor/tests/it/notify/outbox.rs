@@ -90,6 +90,26 @@ async fn a_host_that_has_just_joined_is_told_of_by_the_policy_of_its_tags() {
 }
 
 #[tokio::test]
+async fn what_was_sent_and_could_not_be_noted_is_sent_again() {
+    let sink = Sink::new().await;
+    let mut server = server_with(&sink).await;
+    server.say(&notice("a", "cpu")).await;
+    server.decide().await;
+    server.deliver.start().await.unwrap();
+    let sql = async |text: &'static str| {
+        let mut tx = server.context.begin().await.unwrap();
+        sqlx::raw_sql(text).execute(&mut *tx).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    sql("ALTER TABLE monitor_channel RENAME TO away").await;
+    assert!(server.deliver.ended().await.is_err());
+    sql("ALTER TABLE away RENAME TO monitor_channel").await;
+    server.send().await;
+    assert_eq!(said(&sink).len(), 2);
+    assert_eq!(server.deliveries().await[0].state, DeliveryState::Sent);
+}
+
+#[tokio::test]
 async fn acknowledging_stops_the_repeats_until_it_begins_anew() {
     let sink = Sink::new().await;
     let mut server = server_with(&sink).await;
@@ -267,7 +287,7 @@ async fn a_slow_receiver_holds_up_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_notice_is_sent_within_half_a_second() {
+async fn a_notice_is_sent_at_once() {
     let sink = Sink::new().await;
     let server = server_with(&sink).await;
     let monitor = palisade_monitor::Monitor::default();
@@ -286,6 +306,7 @@ async fn a_notice_is_sent_within_half_a_second() {
     sink.wait_for(2).await;
     let took = begun.elapsed();
     println!("from the commit of a notice to its receiver: {} ms", took.as_millis());
+    // half a second is promised; the machine of the test may be busy
     assert!(took.as_millis() < 1_500, "{took:?}");
     tasks.iter().for_each(|task| task.abort());
 }
