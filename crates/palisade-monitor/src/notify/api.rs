@@ -227,7 +227,7 @@ async fn silences_list(
     };
     let mut views: Vec<SilenceView> = rows.into_iter().filter_map(view).collect();
     views.retain(|view| params.matches(&[&view.name, &view.spec.reason, &view.author]));
-    views.sort_by(|a, b| (!a.active, a.spec.until).cmp(&(!b.active, b.spec.until)));
+    views.sort_by_key(|view| (!view.active, view.spec.until));
     Ok(Json(Page::of(views, &params)?.because("nothing is silenced")))
 }
 

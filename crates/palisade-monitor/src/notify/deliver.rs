@@ -33,6 +33,8 @@ pub struct Deliver {
     context: ServerContext,
     begun: bool,
     busy: Vec<String>,
+    /// What has ended and could not be noted: it is sent again.
+    left: Vec<i64>,
     running: JoinSet<Outcome>,
 }
 
@@ -72,23 +74,25 @@ pub async fn run(context: ServerContext, woken: Arc<Notify>) {
 impl Deliver {
     /// One that sends nothing yet.
     pub fn new(context: ServerContext) -> Deliver {
-        Deliver { context, begun: false, busy: Vec::new(), running: JoinSet::new() }
+        Deliver { context, begun: false, busy: Vec::new(), left: Vec::new(), running: JoinSet::new() }
     }
 
     /// Begins to send what is due. Returns how much is being sent now.
     pub async fn start(&mut self) -> Result<usize, GuardError> {
         let now = self.context.now();
         let due = outbox::due(&mut *self.context.db.read().acquire().await?, &self.busy, now).await?;
-        if self.begun && (!due || self.busy.len() >= WORKERS_MAX) {
+        if self.begun && self.left.is_empty() && (!due || self.busy.len() >= WORKERS_MAX) {
             return Ok(self.busy.len());
         }
         let mut tx = self.context.begin().await?;
         if !self.begun {
             outbox::begin(&mut tx).await?;
         }
+        outbox::put_back(&mut tx, &self.left).await?;
         let taken = outbox::take(&mut tx, &self.busy, WORKERS_MAX - self.busy.len(), now).await?;
         tx.commit().await?;
         self.begun = true;
+        self.left.clear();
         for taken in taken {
             self.busy.push(taken.channel.clone());
             let context = self.context.clone();
@@ -116,7 +120,7 @@ impl Deliver {
         let noted = self.note(&outcome).await;
         self.busy.retain(|channel| *channel != outcome.taken.channel);
         if noted.is_err() {
-            self.begun = self.begun && !self.busy.is_empty();
+            self.left.push(outcome.taken.id);
         }
         noted
     }

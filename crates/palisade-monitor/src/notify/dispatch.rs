@@ -20,8 +20,10 @@ use std::time::Duration;
 /// How often it is looked whether something was said: the longest that a page waits here.
 const LOOK: Duration = Duration::from_millis(150);
 /// How often everything is judged, even when nothing was said and nothing is known to be due: windows
-/// open, silences end.
-const JUDGE_MS: i64 = 1_000;
+/// open, silences end, documents change.
+const JUDGE_MS: i64 = 5_000;
+/// How long it is known when a group was last told.
+const SENT_KEPT: Duration = Duration::from_secs(7 * 86_400);
 /// How often the list of hosts is read.
 const HOSTS_MS: i64 = 30_000;
 /// After an error.
@@ -33,6 +35,8 @@ pub struct Dispatch {
     /// `None` until read, and after an error.
     board: Option<Board>,
     judged_at: Timestamp,
+    /// When something is known to be due.
+    next_at: Timestamp,
     hosts_at: Timestamp,
     roster: Roster,
 }
@@ -69,7 +73,7 @@ impl Dispatch {
     /// One that has read nothing yet.
     pub fn new(context: ServerContext) -> Dispatch {
         let never = Timestamp::MIN;
-        Dispatch { context, board: None, judged_at: never, hosts_at: never, roster: Roster::default() }
+        Dispatch { context, board: None, judged_at: never, next_at: never, hosts_at: never, roster: Roster::default() }
     }
 
     /// Looks once, and judges if there is something to judge. Returns how many messages are on their
@@ -82,7 +86,8 @@ impl Dispatch {
         let untaken = store::untaken(&mut db).await?;
         let waited_ms = now.as_millisecond() - self.judged_at.as_millisecond();
         if let Some(board) = board {
-            if !untaken && (board.standings.is_empty() || (0..JUDGE_MS).contains(&waited_ms)) {
+            let rests = (0..JUDGE_MS).contains(&waited_ms) && now < self.next_at;
+            if !untaken && (board.standings.is_empty() || rests) {
                 self.board = Some(board);
                 return Ok(0);
             }
@@ -103,12 +108,21 @@ impl Dispatch {
         let mut tx = None;
         if untaken {
             let mut begun = self.context.begin().await?;
-            board.standings.extend(store::take(&mut begun, now).await?);
+            let taken = store::take(&mut begun, now).await?;
+            if taken
+                .values()
+                .filter_map(|one| one.notice.host.as_ref())
+                .any(|host| !self.roster.hosts.contains_key(host))
+            {
+                // it has joined since the hosts were read: its tags decide who is told
+                self.roster.hosts = hosts(db).await?;
+            }
+            board.standings.extend(taken);
             tx = Some(begun);
         }
         let due = due(&board.standings, &self.roster, &board.sent, now);
-        let finished = finished(&board.standings, &due);
-        if due.flushes.is_empty() && due.untold.is_empty() && finished.is_empty() {
+        let over = board.standings.values().any(Standing::finished) || !due.spent.is_empty();
+        if due.flushes.is_empty() && due.untold.is_empty() && !over {
             commit(tx).await?;
         } else {
             let mut tx = match tx {
@@ -116,12 +130,14 @@ impl Dispatch {
                 None => self.context.begin().await?,
             };
             board.carry_out(&mut tx, &due, now).await?;
-            let finished: Vec<String> = board.finish();
+            let finished = board.finish(&due);
             store::done(&mut tx, &finished).await?;
             tx.commit().await?;
             self.context.publish(&[super::TOPIC_DELIVERIES]);
         }
         self.judged_at = now;
+        self.next_at = due.next_at.unwrap_or(Timestamp::MAX);
+        board.sent.retain(|_, sent| now.duration_since(*sent).unsigned_abs() < SENT_KEPT);
         self.board = Some(board);
         Ok(due.flushes.len())
     }
@@ -147,11 +163,6 @@ async fn commit(tx: Option<palisade_guard::db::Write>) -> Result<(), GuardError>
     }
 }
 
-fn finished(standings: &Standings, due: &Due) -> Vec<String> {
-    let told = |key: &String| due.flushes.iter().any(|flush| flush.resolved.contains(key));
-    standings.iter().filter(|(key, standing)| standing.finished() && !told(key)).map(|(key, _)| key.clone()).collect()
-}
-
 impl Board {
     async fn carry_out(&mut self, db: &mut SqliteConnection, due: &Due, now: Timestamp) -> Result<(), GuardError> {
         for flush in &due.flushes {
@@ -175,10 +186,10 @@ impl Board {
     }
 
     /// Takes out what nobody will be told more of.
-    fn finish(&mut self) -> Vec<String> {
-        let finished = self.standings.iter().filter(|(_, standing)| standing.finished());
-        let keys: Vec<String> = finished.map(|(key, _)| key.clone()).collect();
-        self.standings.retain(|_, standing| !standing.finished());
+    fn finish(&mut self, due: &Due) -> Vec<String> {
+        let finished = self.standings.iter().filter(|(_, standing)| standing.finished()).map(|(key, _)| key);
+        let keys: Vec<String> = finished.chain(&due.spent).cloned().collect();
+        keys.iter().for_each(|key| _ = self.standings.remove(key));
         keys
     }
 }

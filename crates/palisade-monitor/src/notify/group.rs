@@ -54,6 +54,8 @@ pub struct Due {
     pub flushes: Vec<Flush>,
     /// What a channel does not want to hear of: that this is over.
     pub untold: Vec<(String, String)>,
+    /// What has happened and was told to everybody who is to be told, by key.
+    pub spent: Vec<String>,
     /// When something else is due, as far as that is known.
     pub next_at: Option<Timestamp>,
 }
@@ -98,7 +100,21 @@ pub fn due(standings: &Standings, roster: &Roster, sent: &SentAt, now: Timestamp
         }
     }
     scene.orphans(standings, &groups);
+    scene.due.spent = spent(standings, &groups, &scene);
     scene.due
+}
+
+/// What has happened and is not to be told to anybody any more. With nobody to be told that is so at
+/// once: a channel that comes later does not hear of the past.
+fn spent(standings: &Standings, groups: &BTreeMap<String, Group<'_>>, scene: &Scene<'_>) -> Vec<String> {
+    let mut pending: BTreeSet<&str> = BTreeSet::new();
+    for group in groups.values() {
+        let targets = targets(group.policy, scene.roster);
+        let waits = |member: &&Member<'_>| targets.iter().any(|target| scene.once(member.standing, target));
+        pending.extend(group.members.iter().filter(waits).map(|member| member.key));
+    }
+    let once = standings.iter().filter(|(_, standing)| standing.notice.state == NoticeState::Once);
+    once.filter(|(key, _)| !pending.contains(key.as_str())).map(|(key, _)| key.clone()).collect()
 }
 
 fn groups<'a>(standings: &'a Standings, roster: &'a Roster, now: Timestamp) -> BTreeMap<String, Group<'a>> {
@@ -196,7 +212,10 @@ impl<'a> Scene<'a> {
         // what is stored is rounded to milliseconds
         let starts_ms = standing.notice.starts_at.as_millisecond();
         let known = standing.told.get(target.channel).is_some_and(|told| told.starts_at.as_millisecond() == starts_ms);
-        target.delay_ms.is_none() && !known && self.now.duration_since(standing.seen_at).unsigned_abs() < ONCE_KEPT
+        let once = standing.notice.state == NoticeState::Once;
+        once && target.delay_ms.is_none()
+            && !known
+            && self.now.duration_since(standing.seen_at).unsigned_abs() < ONCE_KEPT
     }
 
     fn firing(&mut self, standing: &Standing, group: &Group<'_>, target: &Target<'_>) -> Option<Option<Timestamp>> {
@@ -266,13 +285,18 @@ impl<'a> Scene<'a> {
     /// What is over and was told to a channel that no policy names for it any more: it is told there,
     /// so that nobody goes on believing that it fires.
     fn orphans(&mut self, standings: &'a Standings, groups: &BTreeMap<String, Group<'a>>) {
+        let believed = |standing: &Standing| standing.told.values().any(|told| told.state == NoticeState::Firing);
+        let over = standings.iter().filter(|(_, standing)| standing.notice.state == NoticeState::Resolved);
+        let over: Vec<_> = over.filter(|(_, standing)| believed(standing)).collect();
+        if over.is_empty() {
+            return;
+        }
         let mut named: BTreeSet<(&str, &str)> = BTreeSet::new();
         for group in groups.values() {
             let targets = targets(group.policy, self.roster);
             let pairs = |member: &Member<'a>| targets.iter().map(|t| (t.channel, member.key)).collect::<Vec<_>>();
             named.extend(group.members.iter().flat_map(pairs));
         }
-        let over = standings.iter().filter(|(_, standing)| standing.notice.state == NoticeState::Resolved);
         for (key, standing) in over {
             for (channel, told) in &standing.told {
                 let left = told.state == NoticeState::Firing && !named.contains(&(channel.as_str(), key.as_str()));

@@ -79,7 +79,7 @@ impl Heart {
         }
         // a database that takes no write stops here, before anything is given
         let mut tx = self.context.begin().await?;
-        sqlx::query("UPDATE monitor_channel SET ok_at = ok_at WHERE name = ''").execute(&mut *tx).await?;
+        outbox::writable(&mut tx).await?;
         tx.commit().await?;
         self.given.extend(all.keys().map(|name| (name.clone(), now)));
         let mut beats: JoinSet<(String, Result<String, Failure>)> = JoinSet::new();

@@ -21,14 +21,14 @@ pub mod http;
 pub mod kind;
 pub mod matching;
 pub mod message;
-pub mod outbox;
 pub mod roster;
-pub mod secret;
 pub mod spec;
 pub mod standing;
 pub mod store;
 pub mod template;
 pub mod window;
+
+pub use store::{outbox, secret};
 
 use crate::Monitor;
 use palisade_core::Timestamp;

@@ -71,6 +71,28 @@ async fn nonsense_is_refused_before_anything_is_asked() {
 }
 
 #[tokio::test]
+async fn notifications_are_asked_for() {
+    for (words, path) in [
+        (&["monitor", "channel", "list"][..], "GET /api/v1/monitor/channels"),
+        (&["monitor", "delivery", "list", "--state", "dead"], "GET /api/v1/monitor/deliveries?state=dead"),
+        (&["monitor", "delivery", "retry", "7"], "POST /api/v1/monitor/deliveries/7/retry"),
+        (&["monitor", "channel", "test", "ops"], "POST /api/v1/monitor/channels/ops/test"),
+        (&["monitor", "secret", "list"], "GET /api/v1/monitor/secrets"),
+        (&["monitor", "secret", "delete", "ops"], "DELETE /api/v1/monitor/secrets/ops"),
+        (&["monitor", "silence", "list"], "GET /api/v1/monitor/silences"),
+    ] {
+        assert_eq!(asked(words).await.unwrap(), [path]);
+    }
+    for words in [
+        &["monitor", "channel", "test", "a/b"][..],
+        &["monitor", "delivery", "retry", "-1"],
+        &["monitor", "secret", "set"],
+    ] {
+        assert!(asked(words).await.is_err(), "{words:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_sample_needs_no_server() {
     assert!(asked(&["monitor", "sample"]).await.unwrap().is_empty());
 }

@@ -11,6 +11,7 @@ mod hardware;
 mod live;
 mod looks;
 mod outside;
+mod notify;
 mod pack;
 mod processes;
 mod promql_api;

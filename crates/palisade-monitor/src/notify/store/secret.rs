@@ -1,6 +1,6 @@
 //! Secrets of channels: set by name, sealed under a key outside the database, never shown again.
 
-use super::store::ms;
+use super::ms;
 use palisade_core::Timestamp;
 use palisade_guard::api::ApiError;
 use palisade_guard::notice::Vault;

@@ -1,7 +1,7 @@
 //! What is on its way, in the database: taken up, sent, put off, given up, and retried by hand.
 
-use super::message::Message;
-use super::store::{delivery_change, ms, read};
+use super::{delivery_change, ms, read};
+use crate::notify::message::Message;
 use palisade_core::Timestamp;
 use palisade_guard::GuardError;
 use palisade_guard::store::at;
@@ -91,6 +91,23 @@ type DeliveryTuple = (i64, String, String, String, String, i64, i64, Option<Stri
 /// After a start nothing is being sent: what was, waits again.
 pub async fn begin(db: &mut SqliteConnection) -> Result<(), GuardError> {
     sqlx::query("UPDATE monitor_delivery SET state = 'waiting' WHERE state = 'sending'").execute(db).await?;
+    Ok(())
+}
+
+/// An error if the database takes no write now.
+pub async fn writable(db: &mut SqliteConnection) -> Result<(), GuardError> {
+    sqlx::query("UPDATE monitor_channel SET ok_at = ok_at WHERE name = ''").execute(db).await?;
+    Ok(())
+}
+
+/// These wait again.
+pub async fn put_back(db: &mut SqliteConnection, ids: &[i64]) -> Result<(), GuardError> {
+    for id in ids {
+        sqlx::query("UPDATE monitor_delivery SET state = 'waiting' WHERE id = $1 AND state = 'sending'")
+            .bind(id)
+            .execute(&mut *db)
+            .await?;
+    }
     Ok(())
 }
 

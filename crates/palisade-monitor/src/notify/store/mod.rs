@@ -1,5 +1,8 @@
 //! Notices, what was told of them, and what is on its way, in the database.
 
+pub mod outbox;
+pub mod secret;
+
 use super::group::{Flush, SentAt};
 use super::message::Message;
 use super::standing::{Standing, Standings, Told};
@@ -174,16 +177,18 @@ pub async fn sent_at(db: &mut SqliteConnection) -> Result<SentAt, GuardError> {
     Ok(rows.into_iter().map(|(group, channel, sent)| ((group, channel), at(sent))).collect())
 }
 
-/// Notes that a group is told now, and returns the number of the message.
+/// Notes that a group is told now, and returns the number of the message. Numbers begin with the
+/// seconds since 1970, so that a group that was forgotten does not use one again.
 pub async fn group_told(db: &mut SqliteConnection, flush: &Flush, now: Timestamp) -> Result<u64, GuardError> {
     let (sequence,): (i64,) = sqlx::query_as(
-        "INSERT INTO monitor_group (group_key, channel, sent_at, sequence) VALUES ($1, $2, $3, 1)
+        "INSERT INTO monitor_group (group_key, channel, sent_at, sequence) VALUES ($1, $2, $3, $4)
          ON CONFLICT (group_key, channel) DO UPDATE SET sent_at = excluded.sent_at, sequence = monitor_group.sequence + 1
          RETURNING sequence",
     )
     .bind(&flush.group)
     .bind(&flush.channel)
     .bind(ms(now))
+    .bind(now.as_second())
     .fetch_one(db)
     .await?;
     Ok(sequence as u64)
