@@ -18,5 +18,6 @@ mod order;
 mod raw;
 mod resource;
 mod running;
+mod sampling;
 mod trust;
 mod users;
