@@ -114,7 +114,7 @@ fn summed(values: &Values, tier: Tier) -> BTreeMap<(String, i64), (f64, f64, u64
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 32, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_happens_the_samples_read_are_those_that_were_acknowledged(steps in steps(), limit in 1_i64..200) {
