@@ -24,15 +24,16 @@ impl Disk {
         Ok(Disk { db, store: Store::default(), _dir: dir })
     }
 
-    /// Puts each frame for itself.
-    pub async fn put(&self, frames: &Frames) -> Result<(), Failure> {
-        let host = host(0);
-        for some in frames.list.chunks(TOGETHER) {
-            let mut tx = self.db.begin().await?;
-            for frame in some {
-                self.store.put(&mut tx, &host, std::slice::from_ref(frame)).await?;
+    /// Puts each frame for itself, for so many hosts.
+    pub async fn put(&self, frames: &Frames, hosts: usize) -> Result<(), Failure> {
+        for host in (0..hosts).map(host) {
+            for some in frames.list.chunks(TOGETHER) {
+                let mut tx = self.db.begin().await?;
+                for frame in some {
+                    self.store.put(&mut tx, &host, std::slice::from_ref(frame)).await?;
+                }
+                tx.commit().await?;
             }
-            tx.commit().await?;
         }
         Ok(())
     }

@@ -13,6 +13,9 @@ use sqlx::SqliteConnection;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// Sealed windows of a host; 15 days have 180. Not fewer than there are: one may have nothing to give.
+const WINDOWS_MAX: i64 = 1_000;
+
 /// The store of samples. Cheap to clone: all clones are one.
 #[derive(Debug, Clone, Default)]
 pub struct Store(pub(super) Arc<Dictionaries>);
@@ -124,7 +127,7 @@ async fn raw_since(
     }
     let rows = row::raw(db, host, (after_s.saturating_add(1), i64::MAX), moments as i64).await?;
     let blocks = sealed::blocks(1..=dictionary.last());
-    let starts = sealed::starts(db, host, &blocks, after_s.saturating_sub(WINDOW_S), moments as i64).await?;
+    let starts = sealed::starts(db, host, &blocks, after_s.saturating_sub(WINDOW_S), WINDOWS_MAX).await?;
     let mut found = BTreeSet::new();
     for start_s in starts {
         if found.len() >= moments {

@@ -64,12 +64,12 @@ async fn seal_all(context: &ServerContext) -> Result<(), GuardError> {
 pub enum Due {
     /// Raw rows of a window that begins then become chunks.
     Window(String, i64),
-    /// Chunks of a day that begins then are summed up.
-    Day(String, i64),
+    /// Chunks of a block and a day that begins then are summed up.
+    Day(String, u32, i64),
 }
 
-/// What is over and not sealed, the oldest of each host; at most `limit` windows, or as many days if
-/// there are none.
+/// What is over and not sealed, the oldest of each host; at most `limit` windows, or as many blocks of
+/// days if there are none.
 pub async fn due(db: &mut SqliteConnection, now: Timestamp, limit: i64) -> Result<Vec<Due>, GuardError> {
     let over_s = now.as_second() - GRACE_S;
     let windows = row::raw_oldest(db, floor(over_s, WINDOW_S), limit).await?;
@@ -77,7 +77,7 @@ pub async fn due(db: &mut SqliteConnection, now: Timestamp, limit: i64) -> Resul
         return Ok(windows.into_iter().map(|(host, at_s)| Due::Window(host, floor(at_s, WINDOW_S))).collect());
     }
     let days = sealed::open_first(db, floor(over_s, DAY_S), limit).await?;
-    Ok(days.into_iter().map(|(host, start_s)| Due::Day(host, floor(start_s, DAY_S))).collect())
+    Ok(days.into_iter().map(|(host, block, start_s)| Due::Day(host, block, floor(start_s, DAY_S))).collect())
 }
 
 impl Due {
@@ -85,7 +85,7 @@ impl Due {
     pub async fn seal(&self, db: &mut SqliteConnection, now: Timestamp) -> Result<(), GuardError> {
         match self {
             Due::Window(host, start_s) => window(db, host, *start_s, now).await,
-            Due::Day(host, start_s) => day(db, host, *start_s).await,
+            Due::Day(host, block, start_s) => day(db, host, *block, *start_s).await,
         }
     }
 }
@@ -101,15 +101,13 @@ async fn window(db: &mut SqliteConnection, host: &str, start_s: i64, now: Timest
     row::raw_remove(db, host, range).await
 }
 
-/// Block by block: a day of one is some thousand samples, a day of all may be a million.
-async fn day(db: &mut SqliteConnection, host: &str, start_s: i64) -> Result<(), GuardError> {
+/// One block at a time: a day of one is some ten thousand samples, a day of all may be a million.
+async fn day(db: &mut SqliteConnection, host: &str, block: u32, start_s: i64) -> Result<(), GuardError> {
     let range = (start_s, start_s + DAY_S);
-    for block in sealed::open_blocks(db, host, range).await? {
-        let raw = sealed::read(db, host, Which::All(Tier::Raw), &[block].into(), range, |_| true).await?;
-        for tier in [Tier::FiveMinutes, Tier::Hour] {
-            let sums = raw.iter().map(|(id, points)| (*id, summed(points, tier.step_s()))).collect();
-            sealed::put(db, host, tier, sums).await?;
-        }
+    let raw = sealed::read(db, host, Which::All(Tier::Raw), &[block].into(), range, |_| true).await?;
+    for tier in [Tier::FiveMinutes, Tier::Hour] {
+        let sums = raw.iter().map(|(id, points)| (*id, summed(points, tier.step_s()))).collect();
+        sealed::put(db, host, tier, sums).await?;
     }
-    sealed::close(db, host, range).await
+    sealed::close(db, host, block, range).await
 }

@@ -101,41 +101,36 @@ async fn row_put(
     Ok(())
 }
 
-/// The starts of windows before `before_s` whose raw chunks no rollup holds yet, the first of each host;
-/// at most `limit`.
+/// The first block of each host that has raw chunks before `before_s` which no rollup holds yet: host,
+/// block, and the start of one of these chunks; at most `limit`.
 pub async fn open_first(
     db: &mut SqliteConnection,
     before_s: i64,
     limit: i64,
-) -> Result<Vec<(String, i64)>, GuardError> {
+) -> Result<Vec<(String, u32, i64)>, GuardError> {
     let rows = sqlx::query_as(
-        "SELECT host, MIN(start) FROM monitor_chunk WHERE summed = 0 AND start < $1 GROUP BY host LIMIT $2",
+        "SELECT c.host, c.block, MIN(c.start) FROM monitor_chunk c JOIN (SELECT host, MIN(block) AS block
+         FROM monitor_chunk WHERE summed = 0 AND start < $1 GROUP BY host LIMIT $2) AS first
+         ON c.host = first.host AND c.block = first.block
+         WHERE c.summed = 0 AND c.start < $1 GROUP BY c.host, c.block",
     );
-    Ok(rows.bind(before_s).bind(limit).fetch_all(db).await?)
+    let rows: Vec<(String, i64, i64)> = rows.bind(before_s).bind(limit).fetch_all(db).await?;
+    Ok(rows.into_iter().filter_map(|(host, block, start)| Some((host, u32::try_from(block).ok()?, start))).collect())
 }
 
-/// Rollups hold the raw chunks of this time now.
-pub async fn close(db: &mut SqliteConnection, host: &str, (from_s, to_s): (i64, i64)) -> Result<(), GuardError> {
-    sqlx::query("UPDATE monitor_chunk SET summed = 1 WHERE host = $1 AND summed = 0 AND start >= $2 AND start < $3")
-        .bind(host)
-        .bind(from_s)
-        .bind(to_s)
-        .execute(db)
-        .await?;
-    Ok(())
-}
-
-/// The blocks of raw chunks of a host that no rollup holds yet.
-pub async fn open_blocks(
+/// Rollups hold the raw chunks of this block and time now.
+pub async fn close(
     db: &mut SqliteConnection,
     host: &str,
+    block: u32,
     (from_s, to_s): (i64, i64),
-) -> Result<BTreeSet<u32>, GuardError> {
-    let rows = sqlx::query_as(
-        "SELECT DISTINCT block FROM monitor_chunk WHERE host = $1 AND summed = 0 AND start >= $2 AND start < $3",
+) -> Result<(), GuardError> {
+    let done = sqlx::query(
+        "UPDATE monitor_chunk SET summed = 1
+         WHERE host = $1 AND summed = 0 AND start >= $2 AND start < $3 AND block = $4",
     );
-    let rows: Vec<(i64,)> = rows.bind(host).bind(from_s).bind(to_s).fetch_all(db).await?;
-    Ok(rows.into_iter().filter_map(|(block,)| u32::try_from(block).ok()).collect())
+    done.bind(host).bind(from_s).bind(to_s).bind(i64::from(block)).execute(db).await?;
+    Ok(())
 }
 
 /// The starts of raw chunks of a host after `after_s`, oldest first, at most `limit`.

@@ -114,7 +114,7 @@ fn summed(values: &Values, tier: Tier) -> BTreeMap<(String, i64), (f64, f64, u64
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_happens_the_samples_read_are_those_that_were_acknowledged(steps in steps(), limit in 1_i64..200) {
@@ -161,6 +161,19 @@ async fn a_chunk_that_is_damaged_is_a_gap_and_the_rest_is_there() {
     stored.tend(now_s).await;
     let five = stored.columns("cpu_usage_ratio", Tier::FiveMinutes, (NOON, NOON + 300)).await;
     assert_eq!(five[0].points[0].1.samples, 5);
+}
+
+#[tokio::test]
+async fn samples_are_handed_out_in_pieces_across_windows_one_of_which_is_damaged() {
+    let stored = Stored::new().await;
+    stored.ingest(&[0, 120, 240].map(|minute| record(NOON + minute * 60, 0.5, false))).await;
+    stored.seal(NOON + 24 * 3_600).await;
+    assert_eq!(samples(&stored, 1).await.len(), 9);
+    let mut tx = stored.db.begin().await.unwrap();
+    let damage = sqlx::query("UPDATE monitor_chunk SET body = x'00' WHERE tier = 1 AND start = $1");
+    damage.bind(NOON + WINDOW_S).execute(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(samples(&stored, 1).await.len(), 6);
 }
 
 #[tokio::test]
