@@ -1,6 +1,8 @@
 //! The monitor guard from samples to answers, on trees of files and databases of the test's own.
 #![allow(clippy::unwrap_used)]
 
+mod alarm;
+mod alarm_judge;
 mod api;
 mod cli;
 mod frames;
