@@ -74,7 +74,8 @@ async fn alarms_list(
 ) -> Result<Json<Page<AlarmView>>, ApiError> {
     let Query(params) = params.map_err(ApiError::invalid)?;
     let state = params.state.as_deref().unwrap_or("active");
-    let least: Option<Severity> = params.severity.as_deref().map(|s| s.parse().map_err(ApiError::invalid)).transpose()?;
+    let least: Option<Severity> =
+        params.severity.as_deref().map(|s| s.parse().map_err(ApiError::invalid)).transpose()?;
     let ended_after = match state {
         "active" | "pending" | "firing" | "no_data" => i64::MAX,
         "resolved" | "all" => context.now().as_millisecond() - ENDED_DAYS * 86_400_000,
@@ -84,7 +85,8 @@ async fn alarms_list(
     let rows = store::alarms_since(&mut db, ended_after, ALARMS_MAX).await?;
     let book = Book::read(&mut db).await?;
     let down = down(&rows);
-    let mut all: Vec<AlarmView> = rows.iter().map(|row| view::of_row(row, down.get(&row.host).copied(), &caller)).collect();
+    let mut all: Vec<AlarmView> =
+        rows.iter().map(|row| view::of_row(row, down.get(&row.host).copied(), &caller)).collect();
     let pending = monitor.alarms.pending();
     let of_pending = |(host, outcome): &(HostId, super::live::Outcome)| {
         Some(view::of_pending(book.rule(&outcome.watched.rule)?, host, outcome, &caller))
@@ -191,7 +193,8 @@ async fn acknowledge(
     row.acknowledged_by = by;
     store::alarm_put(&mut tx, &mut row, "").await?;
     context.notify.acknowledge(&mut tx, &format!("alarm/{id}"), row.acknowledged_by.as_deref()).await?;
-    let (verb, did) = if row.acknowledged_by.is_some() { ("acknowledge", "taken on") } else { ("hand-back", "handed back") };
+    let (verb, did) =
+        if row.acknowledged_by.is_some() { ("acknowledge", "taken on") } else { ("hand-back", "handed back") };
     let message = format!("alarm {id} ({}) {did}", row.read_body().title);
     context.record(&mut tx, &audited(context, caller, verb, row.read_host(), message, id)).await?;
     tx.commit().await.map_err(GuardError::from)?;
@@ -199,7 +202,14 @@ async fn acknowledge(
     Ok(Json(view::of_row(&row, None, caller)))
 }
 
-fn audited(context: &ServerContext, caller: &Caller, verb: &str, host: Option<HostId>, message: String, object: &str) -> Event {
+fn audited(
+    context: &ServerContext,
+    caller: &Caller,
+    verb: &str,
+    host: Option<HostId>,
+    message: String,
+    object: &str,
+) -> Event {
     Event {
         time: context.now(),
         kind: format!("monitor.alarm.{verb}"),
@@ -253,7 +263,13 @@ async fn alarm_silence(
     let spec = json!({ "match": matched, "until": until, "reason": params.reason });
     let document = Document { kind: "Silence".to_owned(), name: name.clone(), version: Some(0), replaces: None, spec };
     let kinds = Kinds::new(crate::notify::kinds());
-    palisade_guard::resource::apply(&context, &kinds, &caller, ApplyParams { resources: vec![document], dry_run: false }).await?;
+    palisade_guard::resource::apply(
+        &context,
+        &kinds,
+        &caller,
+        ApplyParams { resources: vec![document], dry_run: false },
+    )
+    .await?;
     context.publish(&[TOPIC]);
     Ok(Json(SilenceMade { name }))
 }
@@ -272,7 +288,8 @@ async fn rules_list(
     let open = store::alarms_open(&mut db).await?;
     let (counts, evaluated_at) = (monitor.alarms.counts(), monitor.alarms.evaluated_at());
     let events = |name: &str| open.iter().filter(|row| row.policy < 0 && row.rule == name).count() as u64;
-    let shown = book.rules.iter().filter(|rule| params.matches(&[&rule.name, rule.spec.description.as_deref().unwrap_or("")]));
+    let shown =
+        book.rules.iter().filter(|rule| params.matches(&[&rule.name, rule.spec.description.as_deref().unwrap_or("")]));
     let all = shown.map(|rule| {
         view::of_rule(rule, counts.get(&rule.name).copied().unwrap_or_default(), events(&rule.name), evaluated_at)
     });
@@ -373,7 +390,8 @@ async fn with_template(db: &mut sqlx::SqliteConnection, mut spec: RuleSpec) -> R
         Some(row) => serde_json::from_value::<super::kinds::TemplateSpec>(row.spec).ok().map(|t| t.policies),
         None => super::builtin::template(&name),
     };
-    let missing = || ApiError::invalid(format!("there is no AlarmTemplate `{}`", name.escape_default())).at("rule.template");
+    let missing =
+        || ApiError::invalid(format!("there is no AlarmTemplate `{}`", name.escape_default())).at("rule.template");
     spec.policies.extend(policies.ok_or_else(missing)?);
     Ok(spec)
 }

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The verbs.
-pub const VERBS: &[Verb] = &[Verb { command: alarm_command, run: alarm }, Verb { command: backtest_command, run: backtest }];
+pub const VERBS: &[Verb] =
+    &[Verb { command: alarm_command, run: alarm }, Verb { command: backtest_command, run: backtest }];
 
 fn alarm_command() -> Command {
     let id = || Arg::new("id").value_name("ID").required(true).value_parser(clap::value_parser!(u64));
@@ -22,7 +23,12 @@ fn alarm_command() -> Command {
         .subcommand(
             Command::new("list")
                 .about("Alarms that are not over; with --state all, the others too")
-                .arg(Arg::new("state").long("state").value_name("STATE").value_parser(["active", "pending", "firing", "no_data", "resolved", "all"]))
+                .arg(
+                    Arg::new("state")
+                        .long("state")
+                        .value_name("STATE")
+                        .value_parser(["active", "pending", "firing", "no_data", "resolved", "all"]),
+                )
                 .arg(Arg::new("host").long("host").value_name("HOST").value_parser(clap::value_parser!(HostId)))
                 .arg(Arg::new("rule").long("rule").value_name("RULE")),
         )
@@ -32,13 +38,25 @@ fn alarm_command() -> Command {
                 .about("Takes an alarm on: it is neither repeated nor escalated")
                 .arg(id())
                 .arg(Arg::new("note").long("note").value_name("TEXT").help("For the others"))
-                .arg(Arg::new("undo").long("undo").action(ArgAction::SetTrue).conflicts_with("note").help("Hands it back")),
+                .arg(
+                    Arg::new("undo")
+                        .long("undo")
+                        .action(ArgAction::SetTrue)
+                        .conflicts_with("note")
+                        .help("Hands it back"),
+                ),
         )
         .subcommand(
             Command::new("silence")
                 .about("Holds back what this rule says of this host and series")
                 .arg(id())
-                .arg(Arg::new("for").long("for").value_name("TIME").default_value("1h").value_parser(clap::value_parser!(Span)))
+                .arg(
+                    Arg::new("for")
+                        .long("for")
+                        .value_name("TIME")
+                        .default_value("1h")
+                        .value_parser(clap::value_parser!(Span)),
+                )
                 .arg(Arg::new("reason").long("reason").value_name("TEXT").required(true)),
         )
         .subcommand(Command::new("rules").about("The rules, and where their series stand"))
@@ -57,9 +75,28 @@ fn alarm_command() -> Command {
 fn backtest_command() -> Command {
     Command::new("backtest")
         .about("What a rule would have done")
-        .arg(Arg::new("file").short('f').long("file").value_name("FILE").required(true).value_parser(clap::value_parser!(PathBuf)))
-        .arg(Arg::new("since").long("since").value_name("TIME").default_value("30d").value_parser(clap::value_parser!(Span)))
-        .arg(Arg::new("host").long("host").value_name("HOST").action(ArgAction::Append).value_parser(clap::value_parser!(HostId)))
+        .arg(
+            Arg::new("file")
+                .short('f')
+                .long("file")
+                .value_name("FILE")
+                .required(true)
+                .value_parser(clap::value_parser!(PathBuf)),
+        )
+        .arg(
+            Arg::new("since")
+                .long("since")
+                .value_name("TIME")
+                .default_value("30d")
+                .value_parser(clap::value_parser!(Span)),
+        )
+        .arg(
+            Arg::new("host")
+                .long("host")
+                .value_name("HOST")
+                .action(ArgAction::Append)
+                .value_parser(clap::value_parser!(HostId)),
+        )
 }
 
 fn alarm(matches: ArgMatches, context: CliContext) -> BoxFuture<'static, anyhow::Result<ExitCode>> {
@@ -95,7 +132,15 @@ async fn list(matches: &ArgMatches, context: &CliContext) -> anyhow::Result<()> 
         let id = if cell(row, "id").starts_with("pending/") { "–".to_owned() } else { cell(row, "id") };
         let stale = if row["stale"] == true { " (no data)" } else { "" };
         let state = format!("{}{stale}", cell(row, "state"));
-        vec![id, state, cell(row, "severity"), cell(row, "since"), cell(row, "host"), cell(row, "rule"), cell(row, "sentence")]
+        vec![
+            id,
+            state,
+            cell(row, "severity"),
+            cell(row, "since"),
+            cell(row, "host"),
+            cell(row, "rule"),
+            cell(row, "sentence"),
+        ]
     });
     say_reason(&answer, context);
     Ok(())
@@ -119,12 +164,19 @@ async fn show(id: u64, context: &CliContext) -> anyhow::Result<()> {
     if let Some(cause) = answer["cause"]["sentence"].as_str() {
         println!("cause: {}", printable(cause));
     }
-    let fields = ["rule", "state", "severity", "host", "fired_at", "resolved_at"].map(|name| vec![name.to_owned(), cell(&answer, name)]);
+    let fields = ["rule", "state", "severity", "host", "fired_at", "resolved_at"]
+        .map(|name| vec![name.to_owned(), cell(&answer, name)]);
     let by = &answer["acknowledged"]["by"];
     let taken = by.as_str().map(|by| vec!["taken on by".to_owned(), by.to_owned()]);
     print!("{}", table(&["", ""], fields.into_iter().chain(taken)));
     let history = answer["history"].as_array().cloned().unwrap_or_default();
-    print!("{}", table(&["at", "state", "value"], history.iter().map(|h| vec![cell(h, "at"), cell(h, "state"), cell(h, "value")])));
+    print!(
+        "{}",
+        table(
+            &["at", "state", "value"],
+            history.iter().map(|h| vec![cell(h, "at"), cell(h, "state"), cell(h, "value")])
+        )
+    );
     Ok(())
 }
 
@@ -132,7 +184,11 @@ async fn ack(matches: &ArgMatches, context: &CliContext) -> anyhow::Result<()> {
     let path = format!("/api/v1/monitor/alarms/{}/acknowledge", id(matches)?);
     let undo = matches.get_flag("undo");
     let note = json!({ "note": matches.get_one::<String>("note") });
-    let answer = if undo { context.client.call("DELETE", &path, None).await? } else { context.client.call("POST", &path, Some(note)).await? };
+    let answer = if undo {
+        context.client.call("DELETE", &path, None).await?
+    } else {
+        context.client.call("POST", &path, Some(note)).await?
+    };
     if context.output == Output::Json {
         println!("{answer:#}");
     } else {
@@ -211,11 +267,15 @@ fn say(rule: &str, answer: &Value) {
     }
     let list = |name: &str| answer[name].as_array().cloned().unwrap_or_default();
     let labels = |row: &Value| {
-        let values = row["labels"].as_object().into_iter().flatten().map(|(_, v)| v.as_str().unwrap_or_default().to_owned());
+        let values =
+            row["labels"].as_object().into_iter().flatten().map(|(_, v)| v.as_str().unwrap_or_default().to_owned());
         values.collect::<Vec<_>>().join(" ")
     };
     let firings = list("firings");
-    let rows = firings.iter().take(20).map(|f| vec![time(&f["from"]), time(&f["to"]), cell(f, "host"), labels(f), cell(f, "peak")]);
+    let rows = firings
+        .iter()
+        .take(20)
+        .map(|f| vec![time(&f["from"]), time(&f["to"]), cell(f, "host"), labels(f), cell(f, "peak")]);
     if !firings.is_empty() {
         print!("{}", table(&["from", "to", "host", "series", "peak"], rows));
     }

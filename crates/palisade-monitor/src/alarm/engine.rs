@@ -9,7 +9,7 @@ use super::store::{self, AlarmRow};
 use super::{RULES_TOPIC, TOPIC, cause, tell};
 use crate::Monitor;
 use crate::model::Asked;
-use palisade_core::HostId;
+use palisade_core::{HostId, Standing};
 use palisade_guard::contract::chain;
 use palisade_guard::notice::NoticeState;
 use palisade_guard::store::{self as frame_store, at};
@@ -96,7 +96,10 @@ impl Engine {
             self.read(ran_s).await?;
         }
         let again = std::mem::take(&mut self.again);
-        self.judge(again.iter(), ran_s).await?;
+        if let Err(error) = self.judge(again.iter(), ran_s).await {
+            self.again.extend(again);
+            return Err(error);
+        }
         let mut done = Ok(());
         for (host, outcomes) in self.monitor.alarms.pass(ran_s) {
             // one that fails is judged again from what is stored; the others are not held up
@@ -109,7 +112,8 @@ impl Engine {
     async fn read(&mut self, ran_s: i64) -> Result<(), GuardError> {
         let mut db = self.context.db.read().acquire().await?;
         self.book = Arc::new(Book::read(&mut db).await?);
-        let hosts = frame_store::hosts(&mut db).await?;
+        let mut hosts = frame_store::hosts(&mut db).await?;
+        hosts.retain(|host| host.standing == Standing::Active);
         self.pages = self.book.pages(&hosts);
         self.read_at_s = ran_s;
         self.monitor.alarms.adopt(&self.book, &self.pages);

@@ -71,6 +71,7 @@ pub struct SeriesState {
     /// The newest sample that was judged, or waits in its period; Unix seconds.
     pub last_at_s: i64,
     /// The value of the last period that was judged.
+    #[serde(with = "bits")]
     pub value: f64,
     /// Since when it stands where it stands.
     pub since_s: i64,
@@ -93,11 +94,28 @@ fn is_false(flag: &bool) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Open {
     from_s: i64,
+    #[serde(with = "bits")]
     min: f64,
+    #[serde(with = "bits")]
     max: f64,
+    #[serde(with = "bits")]
     avg: f64,
     samples: u64,
+    #[serde(with = "bits")]
     latest: f64,
+}
+
+/// A number as its bits: what is stored and read again is the same, to the last digit.
+mod bits {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(value.to_bits())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+        u64::deserialize(from).map(f64::from_bits)
+    }
 }
 
 /// Which of the last 180 periods were wrong; the newest is the lowest bit.
@@ -256,7 +274,8 @@ fn judge(test: &Test, state: &mut SeriesState, (from_s, end_s): (i64, i64), valu
     let wrong = test.operator.holds(compared, test.threshold);
     let right = !wrong && test.recover.is_none_or(|recover| recovered(test.operator, value, recover));
     state.wrong.push(wrong);
-    let is_right = if state.phase == Phase::NoData { !wrong } else { right };
+    // what was measured before the silence does not show that the silence is over
+    let is_right = if state.phase == Phase::NoData { !wrong && !state.silent } else { right };
     state.right = if is_right { state.right + 1 } else { 0 };
     let count = state.wrong.wrong_of(test.of);
     match state.phase {

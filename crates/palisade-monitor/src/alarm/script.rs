@@ -169,9 +169,11 @@ fn failure(book: &Book, live: &LiveHost, expected: &Expected) -> anyhow::Result<
         other => bail!("`{other}` is no state: ok, pending, firing or no_data"),
     };
     let of_rule = live.judged().filter(|(_, judged)| judged.watched.rule == expected.rule);
-    let all: Vec<_> = of_rule.filter(|(key, _)| expected.series.as_ref().is_none_or(|s| *s == key.to_string())).collect();
+    let all: Vec<_> =
+        of_rule.filter(|(key, _)| expected.series.as_ref().is_none_or(|s| *s == key.to_string())).collect();
     // a rule says what its worst policy says
-    let rank = |phase: Phase| [Phase::Ok, Phase::Pending, Phase::NoData, Phase::Firing].iter().position(|p| *p == phase);
+    let rank =
+        |phase: Phase| [Phase::Ok, Phase::Pending, Phase::NoData, Phase::Firing].iter().position(|p| *p == phase);
     let worst = all.iter().max_by_key(|(_, judged)| rank(judged.state.phase));
     let (phase, stale) = worst.map_or((Phase::Ok, false), |(_, judged)| (judged.state.phase, judged.state.stale));
     if phase == wanted && expected.stale.is_none_or(|wanted| wanted == stale) {
@@ -208,9 +210,11 @@ fn values(notation: &str) -> anyhow::Result<Vec<Option<f64>>> {
             all.extend(std::iter::repeat_n(None, times));
             continue;
         }
-        let sign = what.char_indices().skip(1).find(|(n, c)| matches!(c, '+' | '-') && !what[..*n].ends_with(['e', 'E']));
+        let sign =
+            what.char_indices().skip(1).find(|(n, c)| matches!(c, '+' | '-') && !what[..*n].ends_with(['e', 'E']));
         let (first, by) = sign.map_or((what, "0"), |(n, _)| what.split_at(n));
-        let number = |text: &str| text.parse::<f64>().ok().filter(|v| v.is_finite()).with_context(|| format!("`{token}`"));
+        let number =
+            |text: &str| text.parse::<f64>().ok().filter(|v| v.is_finite()).with_context(|| format!("`{token}`"));
         let (first, by) = (number(first)?, number(by)?);
         all.extend((0..times).map(|n| Some(first + by * n as f64)));
     }

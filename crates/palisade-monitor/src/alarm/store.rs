@@ -264,7 +264,7 @@ pub async fn changes(db: &mut SqliteConnection, id: i64) -> Result<Vec<(i64, Str
         .await?)
 }
 
-/// Where judging stands on every host.
+/// Where judging stands on a host.
 pub async fn judged(db: &mut SqliteConnection, host: &HostId) -> Result<Option<(i64, String)>, GuardError> {
     Ok(sqlx::query_as("SELECT at, body FROM monitor_alarm_judged WHERE host = $1")
         .bind(host.as_str())
@@ -283,12 +283,6 @@ pub async fn judged_put(db: &mut SqliteConnection, host: &HostId, at_s: i64, bod
     .bind(body)
     .execute(db)
     .await?;
-    Ok(())
-}
-
-/// Forgets where judging stood on hosts that are gone.
-pub async fn judged_remove(db: &mut SqliteConnection, host: &str) -> Result<(), GuardError> {
-    sqlx::query("DELETE FROM monitor_alarm_judged WHERE host = $1").bind(host).execute(db).await?;
     Ok(())
 }
 
@@ -409,6 +403,8 @@ pub async fn forget(db: &mut SqliteConnection, now: Timestamp) -> Result<(), Gua
         sqlx::query("DELETE FROM monitor_alarm_change WHERE alarm = $1").bind(id).execute(&mut *db).await?;
         sqlx::query("DELETE FROM monitor_alarm WHERE id = $1").bind(id).execute(&mut *db).await?;
     }
-    sqlx::query("DELETE FROM monitor_alarm_hit WHERE at < $1").bind(before_ms).execute(db).await?;
+    sqlx::query("DELETE FROM monitor_alarm_hit WHERE at < $1").bind(before_ms).execute(&mut *db).await?;
+    // hosts that are gone; one that comes back begins anew
+    sqlx::query("DELETE FROM monitor_alarm_judged WHERE at < $1").bind(before_ms / 1_000).execute(db).await?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use palisade_core::{Actor, Clock, Event, HostId, Outcome, Severity, Timestamp};
 use palisade_guard::api::{Caller, Role};
 use palisade_guard::context::RecordEvent;
 use palisade_guard::contract::BoxFuture;
-use palisade_guard::notice::{Notice, NoticeState, NoVault};
+use palisade_guard::notice::{NoVault, Notice, NoticeState};
 use palisade_guard::store::{self as frame_store, FindingChange, HostRow, Source};
 use palisade_guard::{GuardError, Notify, Record, ServerContext};
 use palisade_monitor::Monitor;
@@ -55,7 +55,12 @@ impl Notify for Told {
         })
     }
 
-    fn acknowledge<'a>(&'a self, _: &'a mut SqliteConnection, _: &'a str, _: Option<&'a str>) -> BoxFuture<'a, Result<(), GuardError>> {
+    fn acknowledge<'a>(
+        &'a self,
+        _: &'a mut SqliteConnection,
+        _: &'a str,
+        _: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<(), GuardError>> {
         Box::pin(async { Ok(()) })
     }
 }
@@ -160,7 +165,11 @@ async fn an_alarm_is_told_once_with_its_cause_and_once_when_it_is_over() {
     assert_eq!(server.told(), [(key(1), NoticeState::Firing)]);
     let notice = server.last();
     assert_eq!(notice.title, "cpu_usage_ratio on web-1 is 96 %, above 90 %");
-    assert!(notice.annotations["cause"].starts_with("miner\\u{1b}[31m (pid 7, unit miner.service) used 150 % CPU"), "{:?}", notice.annotations);
+    assert!(
+        notice.annotations["cause"].starts_with("miner\\u{1b}[31m (pid 7, unit miner.service) used 150 % CPU"),
+        "{:?}",
+        notice.annotations
+    );
     assert_eq!((notice.labels["alertname"].as_str(), notice.settle_ms), ("cpu", 1_500));
     let asked = server.context.asked(&host());
     assert_eq!((asked.len(), asked[0].body["freeze"]["alarm"].as_str()), (1, Some("1")));
@@ -177,8 +186,19 @@ async fn the_answer_of_the_host_names_the_process_and_another_hosts_answer_is_no
     let mut server = Server::new().await;
     server.rule("cpu", Some(cpu_rule())).await;
     server.samples(0, &[0.95, 0.95]).await;
-    let process = TopProcess { pid: 812, name: "mysqld".to_owned(), unit: Some("mysql.service".to_owned()), cpu: Some(0.71), ..TopProcess::default() };
-    let frozen = Cause { alarm: "1".to_owned(), step_s: 5, processes: vec![CauseProcess { process, ended: true, ..CauseProcess::default() }], ..Cause::default() };
+    let process = TopProcess {
+        pid: 812,
+        name: "mysqld".to_owned(),
+        unit: Some("mysql.service".to_owned()),
+        cpu: Some(0.71),
+        ..TopProcess::default()
+    };
+    let frozen = Cause {
+        alarm: "1".to_owned(),
+        step_s: 5,
+        processes: vec![CauseProcess { process, ended: true, ..CauseProcess::default() }],
+        ..Cause::default()
+    };
     for (from, count) in [("web-2", 1), ("web-1", 2), ("web-1", 2)] {
         let mut tx = server.stored.db.begin().await.unwrap();
         cause::arrived(&mut tx, &server.told, &from.parse().unwrap(), &frozen).await.unwrap();
@@ -187,7 +207,10 @@ async fn the_answer_of_the_host_names_the_process_and_another_hosts_answer_is_no
     }
     let said = server.last().annotations;
     assert_eq!(said["cause"], "mysqld (pid 812, unit mysql.service) used 71 % CPU, and has ended");
-    assert_eq!((said["process"].as_str(), said["pid"].as_str(), said["unit"].as_str()), ("mysqld", "812", "mysql.service"));
+    assert_eq!(
+        (said["process"].as_str(), said["pid"].as_str(), said["unit"].as_str()),
+        ("mysqld", "812", "mysql.service")
+    );
 }
 
 #[tokio::test]
@@ -244,7 +267,10 @@ async fn a_changed_rule_ends_its_alarms_and_says_so() {
     server.samples(0, &[0.95, 0.95]).await;
     server.rule("cpu", None).await;
     let notice = server.last();
-    assert_eq!((notice.state, notice.annotations["reason"].contains("the rule was changed")), (NoticeState::Resolved, true));
+    assert_eq!(
+        (notice.state, notice.annotations["reason"].contains("the rule was changed")),
+        (NoticeState::Resolved, true)
+    );
     let (_, all) = server.call("GET", "alarms?state=all", None).await;
     assert_eq!(all["items"][0]["state"], "expired");
 }
@@ -343,10 +369,20 @@ async fn alarms_are_shown_taken_on_and_tried_on_the_past() {
     let (_, rules) = server.call("GET", "rules", None).await;
     assert_eq!((&rules["items"][0]["firing"], &rules["items"][0]["version"]), (&json!(1), &json!(1)));
     let (status, tried) = server.call("POST", "backtest", Some(json!({ "rule": cpu_rule(), "since": "1h" }))).await;
-    assert_eq!((status, &tried["fired"], &tried["shorter_than_5m"], &tried["series"]), (200, &json!(2), &json!(1), &json!(1)), "{tried}");
+    assert_eq!(
+        (status, &tried["fired"], &tried["shorter_than_5m"], &tried["series"]),
+        (200, &json!(2), &json!(1), &json!(1)),
+        "{tried}"
+    );
     assert_eq!(tried["firings"][1]["peak"].as_f64().map(|p| (p * 100.0).round()), Some(97.0));
     assert!(tried["suggestions"].as_array().unwrap().iter().any(|s| s["fired"] == 0), "{tried}");
-    let (status, wrong) = server.call("POST", "backtest", Some(json!({ "rule": { "policies": [{ "metric": "load", "operator": ">", "threshold": 1 }] } }))).await;
+    let (status, wrong) = server
+        .call(
+            "POST",
+            "backtest",
+            Some(json!({ "rule": { "policies": [{ "metric": "load", "operator": ">", "threshold": 1 }] } })),
+        )
+        .await;
     assert_eq!((status, wrong["path"].as_str()), (400, Some("rule.policies[0].metric")));
 }
 
@@ -360,7 +396,9 @@ async fn a_host_that_joins_later_is_judged_by_itself() {
     for n in 0..2 {
         let at_s = NOON + 60 * n;
         let body = json!({ "at": at(at_s), "interval_s": 60, "metrics": { "cpu_usage_ratio": 0.99 } });
-        store::ingest(&mut tx, &server.monitor.store, &late, &[Record { seq: n as u64, at: at(at_s), body }]).await.unwrap();
+        store::ingest(&mut tx, &server.monitor.store, &late, &[Record { seq: n as u64, at: at(at_s), body }])
+            .await
+            .unwrap();
     }
     server.monitor.alarms.arrived(&late);
     tx.commit().await.unwrap();

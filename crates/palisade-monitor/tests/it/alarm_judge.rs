@@ -113,7 +113,10 @@ fn periods_are_aligned_and_judged_by_their_statistic() {
 #[test]
 fn a_period_is_compared_with_the_one_right_before_it() {
     let rise = json!({ "operator": "rise", "threshold": 50.0, "count": 1, "period": "5m" });
-    assert_eq!(said(rise.clone(), json!({}), &values(&[(0.2, 5), (0.4, 5), (0.4, 6)])), [(10, Change::Firing), (15, Change::Resolved)]);
+    assert_eq!(
+        said(rise.clone(), json!({}), &values(&[(0.2, 5), (0.4, 5), (0.4, 6)])),
+        [(10, Change::Firing), (15, Change::Resolved)]
+    );
     assert_eq!(said(rise.clone(), json!({}), &values(&[(0.2, 5), (-1.0, 5), (0.9, 6)])), [], "a gap is no fall");
     assert_eq!(said(rise, json!({}), &values(&[(0.0, 5), (0.9, 6)])), [], "nothing is a multiple of zero");
     let fall = json!({ "operator": "fall", "threshold": 50.0, "count": 1 });
@@ -151,7 +154,8 @@ fn what_makes_no_sense_is_refused_and_says_where() {
 
 #[test]
 fn the_words_of_cloud_services_are_severities() {
-    let of = |word: &str| serde_json::from_value::<RuleSpec>(json!({ "severity": word })).map(|s| s.severity.to_string());
+    let of =
+        |word: &str| serde_json::from_value::<RuleSpec>(json!({ "severity": word })).map(|s| s.severity.to_string());
     let words = ["critical", "major", "minor", "informational", "low"].map(|w| of(w).unwrap());
     assert_eq!(words, ["critical", "high", "medium", "informational", "low"]);
     assert!(of("urgent").is_err());
@@ -193,7 +197,8 @@ tests:
     std::fs::write(&file, text).unwrap();
     let verdict = script::run(&file).unwrap();
     assert_eq!((verdict.tests, verdict.failures), (1, Vec::<String>::new()));
-    std::fs::write(&file, text.replace("at: 12m, rule: disk, state: firing", "at: 12m, rule: disk, state: ok")).unwrap();
+    std::fs::write(&file, text.replace("at: 12m, rule: disk, state: firing", "at: 12m, rule: disk, state: ok"))
+        .unwrap();
     let failures = script::run(&file).unwrap().failures;
     assert!(failures[0].contains("at 12m, `disk` is Firing, not ok"), "{failures:?}");
 }
@@ -238,7 +243,7 @@ fn live(page: &Arc<Page>, ticks: &[Tick], with_kills: bool) -> (Vec<Transition>,
     let (mut now_s, mut rows, mut told) = (T0, Vec::new(), Vec::new());
     let mut host = LiveHost::new(page.clone(), T0 - 1, T0);
     let mut stored = (T0 - 1, "[]".to_owned());
-    let mut take = |host: &mut LiveHost, stored: &mut (i64, String), outcomes: Vec<Outcome>, told: &mut Vec<Transition>| {
+    let take = |host: &mut LiveHost, stored: &mut (i64, String), outcomes: Vec<Outcome>, told: &mut Vec<Transition>| {
         let before = told.len();
         told.extend(kept(outcomes));
         if told.len() > before || host.unkept_s() >= 600 {
@@ -276,18 +281,24 @@ fn tried(watched: &Watched, spec: &RuleSpec, rows: &[(i64, f64)]) -> Vec<Transit
 
 /// Every end of a firing alarm comes after `count` periods in which a right value was measured.
 fn ends_are_measured(test: &Test, rows: &[(i64, f64)], told: &[Transition]) -> Result<(), TestCaseError> {
-    let mut fired = None;
+    let mut began = None;
     for transition in told {
         match transition.to {
-            Change::Firing => fired = Some(transition.at_s),
-            Change::NoData => fired = None,
+            Change::Firing | Change::NoData => began = Some(*transition),
             Change::Resolved => {
-                let Some(fired_s) = fired.take() else { continue };
-                let right = |value: f64| value <= test.recover.unwrap_or(test.threshold);
+                let Some(began) = began.take() else { continue };
+                let was_silent = began.to == Change::NoData;
+                let right = |value: f64| was_silent || value <= test.recover.unwrap_or(test.threshold);
                 let period = |at_s: i64| if test.period_s == 0 { at_s } else { at_s.div_euclid(test.period_s) };
-                let since = rows.iter().filter(|(at_s, value)| *at_s >= fired_s && *at_s <= transition.at_s && right(*value));
+                let is_after = |at_s: i64| at_s >= began.at_s + i64::from(was_silent) && at_s <= transition.at_s;
+                let since = rows.iter().filter(|(at_s, value)| is_after(*at_s) && right(*value));
                 let periods: BTreeSet<i64> = since.map(|(at_s, _)| period(*at_s)).collect();
-                prop_assert!(periods.len() >= test.count as usize, "over at {} after {:?}", transition.at_s - T0, periods);
+                prop_assert!(
+                    periods.len() >= test.count as usize,
+                    "over at {} after {:?}",
+                    transition.at_s - T0,
+                    periods
+                );
             }
             _ => {}
         }
