@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod agentless;
+mod alarm;
+mod alarm_judge;
 mod api;
 mod bench_host;
 mod cli;
