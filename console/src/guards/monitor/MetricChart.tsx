@@ -30,7 +30,7 @@ interface MetricChartProps {
   marks?: Mark[];
 }
 
-export const CHART_HEIGHT = 222;
+export const CHART_HEIGHT = 208;
 
 export function MetricChart({ host, name, from_s, to_s, step_s, every_ms, range, sync, onRange, onTime, at_s, lines, marks }: MetricChartProps) {
   const title = text.titles[name] ?? name;
@@ -85,7 +85,7 @@ export function SharedChart({ times, ...rest }: Pick<MetricChartProps, "host" | 
       {near ? (
         <MetricChart {...rest} {...sharedTimes(times)} />
       ) : (
-        <BlockSkeleton height={CHART_HEIGHT} />
+        <Later />
       )}
     </div>
   );
@@ -93,6 +93,11 @@ export function SharedChart({ times, ...rest }: Pick<MetricChartProps, "host" | 
 
 export function sharedTimes({ from_s, to_s, step_s, every_ms, key_text, setRange, setAt, at_s }: Times) {
   return { from_s, to_s, step_s, every_ms, range: key_text, onRange: setRange, onTime: setAt, at_s };
+}
+
+/** The place of a chart that is not read yet. */
+export function Later() {
+  return <div style={{ blockSize: CHART_HEIGHT }} />;
 }
 
 const NEAR_PX = 400;

@@ -1,8 +1,7 @@
 import { ActionIcon, Menu } from "@mantine/core";
 import { IconDotsVertical } from "@tabler/icons-react";
-import { useMemo, useState } from "react";
+import { lazy, Suspense, useMemo, useState } from "react";
 import { Link } from "react-router";
-import "uplot/dist/uPlot.min.css";
 import type { Point } from "../../api/types";
 import { looksOf } from "../../theme/series";
 import { formatUnit } from "../../words/format";
@@ -10,7 +9,6 @@ import { text } from "../text";
 import classes from "./Chart.module.css";
 import { Legend } from "./Legend";
 import type { Line, Mark, Span } from "./marks";
-import { Plot } from "./Plot";
 import { columnsOf, largestFirst, summarise, summariseBand } from "./ticks";
 import { ValueTable } from "./ValueTable";
 
@@ -58,6 +56,9 @@ export interface ChartProps {
   peek?: (at_s: number) => Promise<string[]>;
 }
 
+/** The canvas comes by itself; titles, figures and legends do not wait for it. */
+const Plot = lazy(() => import("./Plot"));
+
 const SERIES_MAX = 20;
 const SERIES_SHOWN = 10;
 const STOPPED_STEPS = 4;
@@ -93,7 +94,9 @@ export default function Chart(props: ChartProps) {
       ) : asTable ? (
         <ValueTable title={title} unit={unit} names={names} times={data.times} values={data.values} />
       ) : (
-        <Plot {...props} data={data} names={names} looks={looks} visible={visible} />
+        <Suspense fallback={<div className={classes.plot} />}>
+          <Plot {...props} data={data} names={names} looks={looks} visible={visible} />
+        </Suspense>
       )}
       {series.length > 1 && !empty && (
         <Legend title={title} unit={unit} names={names.slice(0, listed.length)} looks={looks} visible={visible} summaries={summaries} only={only} onOnly={setOnly} hidden={series.length - listed.length} onAll={() => setAll(true)} />

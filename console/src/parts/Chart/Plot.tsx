@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "react";
 import type uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
 import { zoneName } from "../../words/format";
 import { text } from "../text";
 import classes from "./Chart.module.css";
@@ -12,7 +13,7 @@ interface Handlers {
 }
 
 /** The canvas of a chart. A new plot for another shape or scheme, new data into the same plot otherwise. */
-export function Plot(props: Omit<Drawn, "lines" | "spans" | "marks"> & Partial<Pick<Drawn, "lines" | "spans" | "marks">> & Handlers & { title: string }) {
+export default function Plot(props: Omit<Drawn, "lines" | "spans" | "marks"> & Partial<Pick<Drawn, "lines" | "spans" | "marks">> & Handlers & { title: string }) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const [scheme, setScheme] = useState(() => document.documentElement.dataset.mantineColorScheme);
@@ -52,7 +53,8 @@ export function Plot(props: Omit<Drawn, "lines" | "spans" | "marks"> & Partial<P
 
   const overlay = JSON.stringify([drawn.lines, drawn.spans, drawn.marks.length, drawn.at_s]);
   useEffect(() => {
-    plot.current?.redraw();
+    // Without new paths: those would take the range of before, which is still being set.
+    plot.current?.redraw(false);
   }, [overlay]);
 
   return <div className={classes.plot} ref={box} role="img" aria-label={`${props.title}, ${text.chart.zone(zoneName())}`} data-clickable={props.onTime ? "" : undefined} />;

@@ -41,6 +41,8 @@ export function draw(element: HTMLElement, latest: () => Drawn, handlers: Handle
   const paint = painter(token);
   const banded = data.bands.flatMap((band, i) => (band === null ? [] : [i]));
   const withBands = visible.filter(Boolean).length <= BANDS_MAX;
+  // Charts that share the crosshair share its selection too: only the one under the pointer acts on it.
+  let dragged = false;
   const options: uPlot.Options = {
     width: Math.max(40, element.clientWidth - 12),
     height: element.clientHeight,
@@ -71,7 +73,11 @@ export function draw(element: HTMLElement, latest: () => Drawn, handlers: Handle
       sync: sync ? { key: sync, setSeries: false } : undefined,
       drag: { x: true, y: false, setScale: false },
       points: { size: 6, show: (plot, i) => (i <= names.length ? dot(plot, colors[i - 1] ?? "") : (undefined as unknown as HTMLElement)) },
-      bind: { mousedown: (plot, _target, begin) => (event) => (event.shiftKey ? pan(plot, event, handlers.onRange) : begin(event)) },
+      bind: { mousedown: (plot, _target, begin) => (event) => {
+          dragged = !event.shiftKey;
+          return event.shiftKey ? pan(plot, event, handlers.onRange) : begin(event);
+        },
+      },
     },
     hooks: {
       drawClear: [
@@ -84,7 +90,8 @@ export function draw(element: HTMLElement, latest: () => Drawn, handlers: Handle
       ready: [(plot) => readout(plot, latest, handlers)],
       setSelect: [
         (plot) => {
-          if (plot.select.width < SELECT_MIN_PX) return;
+          if (!dragged || plot.select.width < SELECT_MIN_PX) return;
+          dragged = false;
           const from = plot.posToVal(plot.select.left, "x");
           const to = plot.posToVal(plot.select.left + plot.select.width, "x");
           plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);

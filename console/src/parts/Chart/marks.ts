@@ -69,8 +69,9 @@ export function painter(token: (name: string) => string) {
     ctx.stroke();
     ctx.setLineDash([]);
     ctx.font = `${FONT_PX * px}px "Inter Variable", system-ui, sans-serif`;
-    ctx.textAlign = "right";
-    ctx.fillText(label ?? formatUnit(value, unit), bbox.left + bbox.width - 4 * px, y - 3 * px < bbox.top + FONT_PX * px ? y + (FONT_PX + 2) * px : y - 3 * px);
+    // On different sides, so that they do not stand on each other.
+    ctx.textAlign = kind === "threshold" ? "right" : "left";
+    ctx.fillText(label ?? formatUnit(value, unit), kind === "threshold" ? bbox.left + bbox.width - 4 * px : bbox.left + 4 * px, y - 3 * px < bbox.top + FONT_PX * px ? y + (FONT_PX + 2) * px : y - 3 * px);
   }
 
   function over(plot: uPlot, { lines, marks, unit, at_s }: Over): void {

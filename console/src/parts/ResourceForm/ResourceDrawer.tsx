@@ -1,12 +1,13 @@
 import { Button, Checkbox, Drawer, NativeSelect, TextInput } from "@mantine/core";
 import { type FormEvent, type ReactNode, useState } from "react";
 import type { Document } from "../../api/monitor";
+import { useOpened } from "../Late/useOpened";
 import { text } from "../text";
 import { type Draft, draftOf, emptyDraft, type Field, missingOf, specOf } from "./fields";
 import classes from "./ResourceForm.module.css";
 import { Buttons, SaveResource } from "./SaveResource";
 
-interface ResourceDrawerProps {
+export interface ResourceDrawerProps {
   kind: string;
   title: string;
   fields: readonly Field[];
@@ -18,9 +19,9 @@ interface ResourceDrawerProps {
 }
 
 /** One resource in a form of its own: form, then plan, then apply. */
-export function ResourceDrawer({ title, opened, onClose, ...rest }: ResourceDrawerProps) {
+export default function ResourceDrawer({ title, opened, onClose, ...rest }: ResourceDrawerProps) {
   return (
-    <Drawer opened={opened} onClose={onClose} position="right" size={560} title={title} closeButtonProps={{ "aria-label": text.close }}>
+    <Drawer opened={useOpened(opened)} onClose={onClose} position="right" size={560} title={title} closeButtonProps={{ "aria-label": text.close }}>
       <ResourceForm key={rest.existing?.name ?? ""} onDone={onClose} {...rest} />
     </Drawer>
   );

@@ -16,15 +16,16 @@ export function AlarmStateBadge({ state, tinted }: { state: AlarmState | "ok"; t
   return <Badge {...STATE[state]} word={text.states[state]} tinted={tinted} />;
 }
 
-/** The state with what takes from its weight: seen, silenced, hidden, or without samples. */
+/** The state with what takes from its weight: seen, silenced, hidden, or without samples; in words where
+ * there is room for them. */
 export function AlarmBadges({ alarm, tinted }: { alarm: AlarmView; tinted?: boolean }) {
   return (
     <span style={{ display: "inline-flex", flexWrap: "wrap", gap: "2px 8px" }}>
       <AlarmStateBadge state={alarm.state} tinted={tinted} />
-      {alarm.stale && <Badge icon={IconPlugConnectedX} color="var(--unknown)" word={text.staleShort} tinted={tinted} />}
-      {alarm.acknowledged && <Badge icon={IconEye} color="var(--text-2)" word={text.acknowledged(plain(alarm.acknowledged.by))} tinted={tinted} />}
-      {alarm.silenced && <Badge icon={IconBellOff} color="var(--text-2)" word={text.silenced(plain(alarm.silenced.name))} tinted={tinted} />}
-      {alarm.inhibited_by && <Badge icon={IconBellOff} color="var(--text-2)" word={text.inhibited} tinted={tinted} />}
+      {alarm.stale && <Badge icon={IconPlugConnectedX} color="var(--unknown)" word={text.staleShort} tinted={tinted} iconOnly={!tinted} />}
+      {alarm.acknowledged && <Badge icon={IconEye} color="var(--text-2)" word={text.acknowledged(plain(alarm.acknowledged.by))} tinted={tinted} iconOnly={!tinted} />}
+      {alarm.silenced && <Badge icon={IconBellOff} color="var(--text-2)" word={text.silenced(plain(alarm.silenced.name))} tinted={tinted} iconOnly={!tinted} />}
+      {alarm.inhibited_by && <Badge icon={IconBellOff} color="var(--text-2)" word={text.inhibited} tinted={tinted} iconOnly={!tinted} />}
     </span>
   );
 }

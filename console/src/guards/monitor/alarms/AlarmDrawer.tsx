@@ -9,6 +9,7 @@ import type { Line } from "../../../parts/Chart/marks";
 import { Untrusted } from "../../../parts/Command/Command";
 import { type Column, DataTable } from "../../../parts/DataTable/DataTable";
 import { HostLink } from "../../../parts/HostLink/HostLink";
+import { useOpened } from "../../../parts/Late/useOpened";
 import { BlockSkeleton, ErrorCard, StaleNote } from "../../../parts/Notice/Notice";
 import { Facts } from "../../../parts/Page/Page";
 import { TimeAgo } from "../../../parts/TimeAgo/TimeAgo";
@@ -25,12 +26,12 @@ import { sayCondition, sayValue } from "./say";
 import { text } from "./text";
 
 /** `?show=ID`: one alarm with its cause, the minutes around it, and who was told. */
-export default function AlarmDrawer({ id }: { id: string }) {
+export default function AlarmDrawer({ id }: { id: string | null }) {
   const [search, setSearch] = useSearchParams();
-  const { data, error, refetch } = useQuery(alarmQuery(id));
+  const { data, error, refetch } = useQuery({ ...alarmQuery(id ?? ""), enabled: id !== null });
   return (
     <Drawer
-      opened
+      opened={useOpened(id !== null)}
       onClose={() => setSearch(changed(search, { show: null }), { preventScrollReset: true })}
       position="right"
       size={640}

@@ -1,4 +1,4 @@
-import { lazy, Suspense } from "react";
+import { lazy, Suspense, useState } from "react";
 import { useSearchParams } from "react-router";
 import { useList } from "../../../api/queries";
 import type { AlarmView } from "../../../api/monitor";
@@ -34,8 +34,8 @@ const columns: Column<AlarmView>[] = [
   { key: "host", title: text.host, fit: true, cell: (alarm) => (alarm.host ? <HostLink host={alarm.host} tab="monitor" /> : <span className="meta">{text.server}</span>) },
   { key: "value", title: text.value, kind: "number", cell: sayValue },
   { key: "since", title: text.since, fit: true, cell: (alarm) => <TimeAgo time={alarm.since} dense /> },
-  { key: "cause", title: text.cause, from: "wide", phone: "named", cell: (alarm) => (alarm.cause ? <Untrusted>{alarm.cause.sentence}</Untrusted> : <span className="meta">–</span>) },
-  { key: "told", title: text.told, fit: true, from: "middle", phone: "named", cell: (alarm) => <TellsWhom alarm={alarm} /> },
+  { key: "cause", title: text.cause, from: "middle", phone: "named", cell: (alarm) => (alarm.cause ? <Untrusted>{alarm.cause.sentence}</Untrusted> : <span className="meta">–</span>) },
+  { key: "told", title: text.told, fit: true, from: "wide", phone: "named", cell: (alarm) => <TellsWhom alarm={alarm} /> },
 ];
 
 /** What fires, what caused it, and who knows. */
@@ -44,6 +44,9 @@ export default function AlarmsPage() {
   const { filters } = useFilters(KEYS);
   const list = useList("monitor/alarms", filters, 30_000);
   const shown = search.get("show");
+  // Stays once it was opened, so that closing gives the focus back.
+  const [wanted, setWanted] = useState(shown !== null);
+  if (shown !== null && !wanted) setWanted(true);
   return (
     <Page title={text.alarms}>
       <MonitorTabs current="alarms" />
@@ -60,7 +63,7 @@ export default function AlarmsPage() {
         command="palisade monitor alarm list --output json"
         empty={<Empty filtered={Object.keys(filters).length > 0} reason={list.first?.reason} search={search} />}
       />
-      <Suspense>{shown !== null && <AlarmDrawer id={shown} />}</Suspense>
+      <Suspense>{wanted && <AlarmDrawer id={shown} />}</Suspense>
     </Page>
   );
 }

@@ -11,7 +11,7 @@ import { text as words } from "../../../parts/text";
 import { slotOf } from "../../../theme/series";
 import { formatSpan } from "../../../words/format";
 import { COMPARE_MAX, COMPARE_MIN, COMPARED } from "../boards";
-import { CHART_HEIGHT, sharedTimes, unitOf, useNear } from "../MetricChart";
+import { CHART_HEIGHT, Later, sharedTimes, unitOf, useNear } from "../MetricChart";
 import classes from "../Monitor.module.css";
 import { RangeBar } from "../RangeBar";
 import { text } from "../text";
@@ -70,7 +70,7 @@ export default function CompareBoard() {
 
 function ComparedChart(props: { metric: string; hosts: string[]; times: Times }) {
   const [box, near] = useNear();
-  return <div ref={box}>{near ? <Compared {...props} /> : <BlockSkeleton height={CHART_HEIGHT} />}</div>;
+  return <div ref={box}>{near ? <Compared {...props} /> : <Later />}</div>;
 }
 
 function Compared({ metric, hosts, times }: { metric: string; hosts: string[]; times: Times }) {

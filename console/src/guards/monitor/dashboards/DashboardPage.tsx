@@ -12,7 +12,7 @@ import { isHeard } from "../../../theme/verdict";
 import { BOARDS, type BoardName, HOST_BOARDS } from "../boards";
 import { HostBoard } from "../HostBoard";
 import { MonitorTabs } from "../MonitorTabs";
-import { useLiveSamples } from "../MonitorTab";
+import { useLiveSamples } from "../live";
 import { RangeBar } from "../RangeBar";
 import { text } from "../text";
 import { useTimes } from "../times";
@@ -29,7 +29,9 @@ export default function DashboardPage() {
   return (
     <Page title={text.parts.dashboards}>
       <MonitorTabs current="dashboards" />
-      <Segments label={text.boardsLabel} current={board} options={BOARDS.map((key) => ({ key, title: text.boards[key], to: to.dashboards(key, kept(search)) }))} />
+      <div>
+        <Segments label={text.boardsLabel} current={board} options={BOARDS.map((key) => ({ key, title: text.boards[key], to: to.dashboards(key, kept(search)) }))} />
+      </div>
       <Suspense fallback={<BlockSkeleton height={320} />}>{board === "compare" ? <CompareBoard /> : board === "fleet" ? <FleetBoard /> : <OneHost key={board} board={board} />}</Suspense>
     </Page>
   );

@@ -10,7 +10,7 @@ import { BlockSkeleton, EmptyState, ErrorCard } from "../../../parts/Notice/Noti
 import { Card } from "../../../parts/Page/Page";
 import { to } from "../../../paths";
 import { FLEET, type FleetPanel, RANKINGS } from "../boards";
-import { CHART_HEIGHT, sharedTimes, unitOf, useNear } from "../MetricChart";
+import { CHART_HEIGHT, Later, sharedTimes, unitOf, useNear } from "../MetricChart";
 import classes from "../Monitor.module.css";
 import { RangeBar } from "../RangeBar";
 import { text } from "../text";
@@ -38,7 +38,7 @@ export default function FleetBoard() {
 
 function NearPanel(props: { panel: FleetPanel; times: Times }) {
   const [box, near] = useNear();
-  return <div ref={box}>{near ? <Panel {...props} /> : <BlockSkeleton height={CHART_HEIGHT} />}</div>;
+  return <div ref={box}>{near ? <Panel {...props} /> : <Later />}</div>;
 }
 
 function Panel({ panel, times }: { panel: FleetPanel; times: Times }) {

@@ -9,7 +9,7 @@ import { type Column, DataTable } from "../../../parts/DataTable/DataTable";
 import { listProps } from "../../../parts/DataTable/listProps";
 import { EmptyState, ErrorCard } from "../../../parts/Notice/Notice";
 import { Page } from "../../../parts/Page/Page";
-import { ResourceDrawer } from "../../../parts/ResourceForm/ResourceDrawer";
+import { ResourceDrawer } from "../../../parts/ResourceForm/Resource";
 import { TimeAgo } from "../../../parts/TimeAgo/TimeAgo";
 import { changed } from "../../../paths";
 import { formatInteger } from "../../../words/format";

@@ -8,7 +8,7 @@ import { type Column, DataTable } from "../../../parts/DataTable/DataTable";
 import { listProps } from "../../../parts/DataTable/listProps";
 import { EmptyState } from "../../../parts/Notice/Notice";
 import { Card } from "../../../parts/Page/Page";
-import { ResourceDrawer } from "../../../parts/ResourceForm/ResourceDrawer";
+import { ResourceDrawer } from "../../../parts/ResourceForm/Resource";
 import { changed } from "../../../paths";
 import { POLICY, sayMatch } from "./forms";
 import { text } from "./text";

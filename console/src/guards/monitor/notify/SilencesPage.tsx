@@ -11,7 +11,7 @@ import { listProps } from "../../../parts/DataTable/listProps";
 import { EmptyState, ErrorCard } from "../../../parts/Notice/Notice";
 import { Page } from "../../../parts/Page/Page";
 import { localMoment } from "../../../parts/ResourceForm/fields";
-import { ResourceDrawer } from "../../../parts/ResourceForm/ResourceDrawer";
+import { ResourceDrawer } from "../../../parts/ResourceForm/Resource";
 import { TimeAgo } from "../../../parts/TimeAgo/TimeAgo";
 import { toast } from "../../../parts/Toasts/Toasts";
 import { changed } from "../../../paths";

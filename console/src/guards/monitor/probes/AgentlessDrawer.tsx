@@ -4,6 +4,7 @@ import { type Agentless, agentlessQuery, monitorAct } from "../../../api/monitor
 import { Action } from "../../../parts/Action/Action";
 import { useCan } from "../../../parts/Action/useCan";
 import { Command, Untrusted } from "../../../parts/Command/Command";
+import { useOpened } from "../../../parts/Late/useOpened";
 import { BlockSkeleton, ErrorCard } from "../../../parts/Notice/Notice";
 import { Facts } from "../../../parts/Page/Page";
 import { TimeAgo } from "../../../parts/TimeAgo/TimeAgo";
@@ -12,10 +13,10 @@ import { text as words } from "../../../parts/text";
 import { text } from "./text";
 
 /** How a host without an agent is let in: one line there, one look at its key here. */
-export default function AgentlessDrawer({ host, onClose }: { host: string; onClose: () => void }) {
-  const { data, error, refetch } = useQuery(agentlessQuery(host));
+export default function AgentlessDrawer({ host, onClose }: { host: string | null; onClose: () => void }) {
+  const { data, error, refetch } = useQuery({ ...agentlessQuery(host ?? ""), enabled: host !== null });
   return (
-    <Drawer opened onClose={onClose} position="right" size={600} title={text.setUpOf(host)} closeButtonProps={{ "aria-label": words.close }}>
+    <Drawer opened={useOpened(host !== null)} onClose={onClose} position="right" size={600} title={text.setUpOf(host ?? "")} closeButtonProps={{ "aria-label": words.close }}>
       {error && data === undefined ? <ErrorCard doing={text.doingAgentless} error={error} onRetry={() => void refetch()} /> : data === undefined ? <BlockSkeleton height={320} /> : <SetUp agentless={data} />}
     </Drawer>
   );

@@ -1,6 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { IconArrowDown, IconArrowUp, IconCircleDashed } from "@tabler/icons-react";
-import { lazy, Suspense } from "react";
+import { lazy, Suspense, useState } from "react";
 import { useSearchParams } from "react-router";
 import { monitorAct, type ProbeResult, type ProbeView } from "../../../api/monitor";
 import { useList } from "../../../api/queries";
@@ -13,7 +13,7 @@ import { listProps } from "../../../parts/DataTable/listProps";
 import { HostLink } from "../../../parts/HostLink/HostLink";
 import { EmptyState, ErrorCard } from "../../../parts/Notice/Notice";
 import { Page } from "../../../parts/Page/Page";
-import { ResourceDrawer } from "../../../parts/ResourceForm/ResourceDrawer";
+import { ResourceDrawer } from "../../../parts/ResourceForm/Resource";
 import { TimeAgo } from "../../../parts/TimeAgo/TimeAgo";
 import { changed } from "../../../paths";
 import { formatPercent, formatUnit } from "../../../words/format";
@@ -32,6 +32,10 @@ export default function ProbesPage() {
   const list = useList("monitor/probes", {}, 30_000);
   const run = useMutation({ mutationFn: (probe: string) => monitorAct.probeRun(probe), onSuccess: () => client.invalidateQueries({ queryKey: ["monitor/probes"] }) });
   const shown = search.get("show");
+  const agentless = shown === "agentless" ? search.get("host") : null;
+  // Stays once it was opened, so that closing gives the focus back.
+  const [wanted, setWanted] = useState(agentless !== null);
+  if (agentless !== null && !wanted) setWanted(true);
   const close = () => setSearch(changed(search, { show: null, host: null }), { preventScrollReset: true });
   const existing = list.rows?.find((row) => row.name === shown);
   const columns: Column<ProbeView>[] = [
@@ -81,7 +85,7 @@ export default function ProbesPage() {
       />
       <AgentlessHosts />
       <ResourceDrawer kind="Probe" title={existing ? text.changeOf(existing.name) : text.add} fields={probeFields} existing={existing ? { ...existing, version: existing.version ?? 0 } : null} opened={shown === "add" || existing !== undefined} onClose={close} />
-      <Suspense>{shown === "agentless" && <AgentlessDrawer host={search.get("host") ?? ""} onClose={close} />}</Suspense>
+      <Suspense>{wanted && <AgentlessDrawer host={agentless} onClose={close} />}</Suspense>
     </Page>
   );
 }

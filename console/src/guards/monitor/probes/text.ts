@@ -19,7 +19,7 @@ export const text = {
   share: "Up, 24 h",
   what: "What was seen",
   run: "Run now",
-  runOf: (name: string) => `Run ${name} now`,
+  runOf: (name: string) => `Run now: ${name}`,
   ranUp: (name: string) => `${name} is up`,
   ranDown: (name: string) => `${name} is down:`,
   noError: "it gave no reason",

@@ -171,8 +171,8 @@ const AROUND_S = 1_800;
 function Firings({ firings, total, unit }: { firings: readonly Firing[]; total: number; unit: string }) {
   const columns: Column<Firing>[] = [
     { key: "host", title: text.firingHost, fit: true, phone: "first", cell: (row) => <HostLink host={row.host} tab="monitor" /> },
-    { key: "labels", title: text.firingOf, kind: "mono", cell: (row) => <Untrusted>{Object.values(row.labels ?? {}).join(" ")}</Untrusted> },
-    { key: "from", title: text.from, fit: true, cell: (row) => <TimeAgo time={row.from} dense /> },
+    ...(firings.some((row) => Object.keys(row.labels ?? {}).length > 0) ? [{ key: "labels", title: text.firingOf, kind: "mono" as const, fit: true, cell: (row: Firing) => <Untrusted>{Object.values(row.labels ?? {}).join(" ")}</Untrusted> }] : []),
+    { key: "from", title: text.from, cell: (row) => <TimeAgo time={row.from} dense /> },
     { key: "lasted", title: text.lasted, fit: true, cell: (row) => (row.to ? formatSpan((Date.parse(row.to) - Date.parse(row.from)) / 1000) : text.still) },
     { key: "peak", title: text.peak, kind: "number", phone: "named", cell: (row) => formatUnit(row.peak, unit) },
     { key: "look", title: "", fit: true, cell: (row) => <ActionLink variant="subtle" to={lookAt(row)}>{text.look}</ActionLink> },

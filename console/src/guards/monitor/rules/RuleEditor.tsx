@@ -1,15 +1,13 @@
-import { Button, Checkbox, Drawer, NativeSelect, TextInput } from "@mantine/core";
+import { Button, Checkbox, NativeSelect, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { useNavigate, useSearchParams } from "react-router";
 import { type Document, type Metric, metricsQuery, monitorAct, type RuleView } from "../../../api/monitor";
 import { Action } from "../../../parts/Action/Action";
 import { useCan } from "../../../parts/Action/useCan";
 import { BlockSkeleton, ErrorCard } from "../../../parts/Notice/Notice";
 import { Card } from "../../../parts/Page/Page";
-import { Buttons, SaveResource } from "../../../parts/ResourceForm/SaveResource";
 import { toast } from "../../../parts/Toasts/Toasts";
-import { text as parts } from "../../../parts/text";
 import { to } from "../../../paths";
 import type { Severity } from "../../../api/types";
 import { SEVERITIES } from "../../../theme/severity";
@@ -19,6 +17,8 @@ import { EventFields } from "./EventFields";
 import { PolicyRow } from "./PolicyRow";
 import classes from "./Rules.module.css";
 import { text } from "./text";
+
+const SaveDrawer = lazy(() => import("./SaveDrawer"));
 
 /** One rule as a sentence, with what it would have done in the past beside it. */
 export default function RuleEditor({ rule }: { rule?: RuleView }) {
@@ -38,13 +38,17 @@ function Editor({ rule, metrics }: { rule?: RuleView; metrics: Metric[] }) {
   const [version, setVersion] = useState(rule?.source === "resource" ? rule.version : 0);
   const [asked, setAsked] = useState(false);
   const [document, setDocument] = useState<Document | null>(null);
+  // Stays once it was opened, so that closing gives the focus back.
+  const [wanted, setWanted] = useState(false);
   const [focus, setFocus] = useState(0);
   const { spec, problems } = specOf(draft, metrics);
   const all = draft.name.trim() === "" ? [...problems, text.problems.name] : problems;
   const change = (part: Partial<RuleDraft>) => setDraft({ ...draft, ...part });
   const preview = () => {
     setAsked(true);
-    if (all.length === 0) setDocument({ kind: "AlarmRule", name: draft.name.trim(), version, spec });
+    if (all.length > 0) return;
+    setWanted(true);
+    setDocument({ kind: "AlarmRule", name: draft.name.trim(), version, spec });
   };
   const use = (threshold: number, recover: number | null | undefined) => {
     const policies = draft.policies.map((policy, i) => {
@@ -82,35 +86,37 @@ function Editor({ rule, metrics }: { rule?: RuleView; metrics: Metric[] }) {
           )}
           <Behaviour draft={draft} change={change} />
           {asked && all.length > 0 && (
-            <ul className={classes.problems} role="alert">
-              {all.map((problem) => (
-                <li key={problem}>{problem}</li>
-              ))}
-            </ul>
+            <div className={classes.problems} role="alert">
+              <ul>
+                {all.map((problem) => (
+                  <li key={problem}>{problem}</li>
+                ))}
+              </ul>
+            </div>
           )}
-          <Buttons>
+          <div className={classes.buttons}>
             <Action variant="filled" can={can} onClick={preview}>
               {text.preview}
             </Action>
             <Button onClick={() => (rule ? setDraft(first()) : void navigate(to.rules()))}>{text.discard}</Button>
             {rule?.source === "resource" && <DeleteRule rule={rule} can={can} />}
-          </Buttons>
+          </div>
         </div>
       </Card>
       <Backtest spec={spec} complete={problems.length === 0} event={draft.kind === "event"} focus={Math.min(focus, draft.policies.length - 1)} metrics={metrics} onUse={use} />
-      <Drawer opened={document !== null} onClose={() => setDocument(null)} position="right" size={600} title={text.previewTitle} closeButtonProps={{ "aria-label": parts.close }}>
-        {document && (
-          <SaveResource
+      <Suspense>
+        {wanted && (
+          <SaveDrawer
             document={document}
             onDone={() => void navigate(to.rules())}
-            onBack={() => setDocument(null)}
+            onClose={() => setDocument(null)}
             onRebase={(conflict) => {
               setVersion(conflict.version);
-              setDocument({ ...document, version: conflict.version });
+              setDocument((now) => now && { ...now, version: conflict.version });
             }}
           />
         )}
-      </Drawer>
+      </Suspense>
     </>
   );
 }
