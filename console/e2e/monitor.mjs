@@ -62,7 +62,7 @@ function detail(one) {
   return {
     ...one,
     history: [{ at: ago(1500), state: "ok", value: 0.62 }, { at: ago(900), state: "pending", value: 0.91 }, { at: one.since, state: one.state, value: one.value }],
-    ...(one.metric ? { ring: { from: new Date(Date.parse(one.since) - 600_000).toISOString(), step_s: 5, metrics: { [one.metric]: values } } } : {}),
+    ...(one.metric ? { ring: { from: Math.floor(Date.parse(one.since) / 1000) - 600, step_s: 5, metrics: { [one.metric]: values } } } : {}),
   };
 }
 
@@ -73,10 +73,10 @@ function backtest({ rule: spec }) {
   const fired = first?.metric === "cpu_usage_ratio" && first.operator === ">" ? Math.max(0, Math.round((0.97 - threshold) * 200)) : 0;
   const firings = Array.from({ length: fired }, (_, i) => {
     const from = Date.now() - DAY_MS * (1 + (i * 28) / Math.max(1, fired)) - i * 7_000_000;
-    return { host: NAMES[i % 3], labels: {}, policy: 0, from: new Date(from).toISOString(), to: new Date(from + (i % 4 === 0 ? 4_000_000 : 170_000)).toISOString(), peak: Math.min(1, threshold + 0.04) };
+    return { host: NAMES[i % 3], labels: {}, policy: 0, from: Math.floor(from / 1000), to: Math.floor(from / 1000) + (i % 4 === 0 ? 4_000 : 170), peak: Math.min(1, threshold + 0.04) };
   });
   const hosts = spec.scope?.hosts?.length ?? NAMES.length;
-  return { fired, shorter_than_5m: Math.floor((fired * 3) / 4), series: hosts, hosts, approximate_before: ago(15 * 86_400), firings, suggestions: fired > 0 ? [{ threshold: 0.95, recover: 0.85, fired: 3 }, { threshold: 0.97, fired: 0 }] : [], took_ms: 214 };
+  return { fired, shorter_than_5m: Math.floor((fired * 3) / 4), series: hosts, hosts, approximate_before: Math.floor(Date.now() / 1000) - 15 * 86_400, firings, suggestions: fired > 0 ? [{ policy: 0, threshold: 0.95, recover: 0.85, fired: 4 }, { policy: 0, threshold: 0.97, fired: 0 }] : [], took_ms: 214 };
 }
 
 const matrix = (query, from, to, step) => {
@@ -134,7 +134,7 @@ export function monitorRoutes({ world, list, matching, problem, tell }) {
     ["DELETE", "/monitor/secrets/:name", ({ params }) => { m.secrets = m.secrets.filter((one) => one.name !== params.name); return {}; }],
     ["GET", "/monitor/probes", ({ query }) => list(m.probes, query)],
     ["POST", "/monitor/probes/:name/run", ({ params }) => find(m.probes, params.name)?.last ?? { at: ago(0), up: true, duration_s: 0.02, facts: { answers: 2 } }],
-    ["GET", "/monitor/agentless/:host", ({ params }) => ({ host: params.host, address: "palisade@nas.example.org:22", public_key: "ssh-ed25519 AAAAC3Nz", authorized_line: 'restrict,command="cat /proc/stat /proc/loadavg /proc/meminfo" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPalisadeMock palisade', host_key: { fingerprint: "SHA256:mVPwvezndPv/ARoIadVY98vAC0g", pinned_at: world.pinned ? ago(3) : null }, last: { at: ago(80), ok: false, error: "the host key is not pinned" } })],
+    ["GET", "/monitor/agentless/:host", ({ params }) => ({ host: params.host, address: "palisade@nas.example.org:22", public_key: "ssh-ed25519 AAAAC3Nz", authorized_line: 'restrict,command="cat /proc/stat /proc/loadavg /proc/meminfo" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPalisadeMock palisade', [world.pinned ? "host_key" : "shown_key"]: { fingerprint: "SHA256:mVPwvezndPv/ARoIadVY98vAC0g", pinned_at: world.pinned ? ago(3) : null }, last: { at: ago(80), ok: false, error: "the host key is not pinned" } })],
     ["POST", "/monitor/agentless/:host/pin", () => { world.pinned = true; return {}; }],
     ["GET", "/monitor/prometheus/api/v1/query_range", ({ query }) => matrix(query.get("query"), Number(query.get("start")), Number(query.get("end")), Number(query.get("step")))],
     ["GET", "/monitor/prometheus/api/v1/query", ({ query }) => vector(query.get("query"))],

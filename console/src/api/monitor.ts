@@ -15,7 +15,8 @@ export interface Scope {
   group?: string;
 }
 
-export type AlarmState = "pending" | "firing" | "no_data" | "resolved";
+/** `expired`: ended because its rule was changed, not because it was well again. */
+export type AlarmState = "pending" | "firing" | "no_data" | "resolved" | "expired";
 export type Statistic = "average" | "max" | "min" | "sum" | "latest";
 export type Period = "raw" | "1m" | "5m" | "20m" | "1h" | "4h" | "24h";
 export type Operator = ">" | ">=" | "<" | "<=" | "==" | "!=" | "rise" | "fall";
@@ -84,7 +85,7 @@ export interface AlarmView {
 
 export interface AlarmDetail extends AlarmView {
   history?: { at: string; state: AlarmState | "ok"; value?: number | null }[];
-  ring?: { from: string; step_s: number; metrics: Record<string, (number | null)[]> } | null;
+  ring?: { from: Moment; step_s: number; metrics: Record<string, (number | null)[]> } | null;
 }
 
 export interface Policy {
@@ -95,7 +96,8 @@ export interface Policy {
   operator: Operator;
   threshold: number;
   count: number;
-  of: number;
+  /** As many as `count` if absent. */
+  of?: number;
   recover?: number;
   severity?: Severity;
 }
@@ -140,19 +142,24 @@ export interface Firing {
   host: string;
   labels?: Record<string, string>;
   policy: number;
-  from: string;
-  to?: string | null;
+  from: Moment;
+  to?: Moment | null;
   peak?: number | null;
 }
+
+/** A moment as the API writes it: RFC 3339, or Unix seconds. */
+export type Moment = string | number;
+
+export const secondsOf = (moment: Moment): number => (typeof moment === "number" ? moment : Date.parse(moment) / 1000);
 
 export interface Backtest {
   fired: number;
   shorter_than_5m: number;
   series: number;
   hosts: number;
-  approximate_before?: string | null;
+  approximate_before?: Moment | null;
   firings: Firing[];
-  suggestions: { threshold: number; recover?: number | null; fired: number }[];
+  suggestions: { policy?: number; threshold: number; recover?: number | null; fired: number }[];
   took_ms: number;
   reason?: string | null;
 }
@@ -226,7 +233,10 @@ export interface Agentless {
   address: string;
   public_key: string;
   authorized_line: string;
+  /** The one that is pinned. */
   host_key?: { fingerprint: string; pinned_at?: string | null } | null;
+  /** The one that the host showed, where that is not pinned. */
+  shown_key?: { fingerprint: string } | null;
   last?: { at: string; ok: boolean; error?: string | null } | null;
 }
 

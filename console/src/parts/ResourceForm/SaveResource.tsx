@@ -30,6 +30,8 @@ export function SaveResource({ document, onDone, onBack, onRebase }: SaveResourc
     mutationFn: () => monitorAct.apply([document], false),
     onSuccess: async () => {
       toast(text.resource.saved(document.name));
+      // The lists first, those of other pages too: what was saved here must not come as somebody's news.
+      await client.invalidateQueries({ predicate: ({ queryKey }) => /^(monitor|resources)\//.test(String(queryKey[0])), refetchType: "all" });
       onDone();
       await client.invalidateQueries();
     },

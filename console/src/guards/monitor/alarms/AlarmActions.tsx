@@ -34,7 +34,7 @@ export function AlarmActions({ alarm }: { alarm: AlarmView }) {
     if (form === "acknowledge") acknowledge.mutate();
     else if (draft.reason.trim() !== "") silence.mutate();
   };
-  const ended = alarm.state === "resolved";
+  const ended = alarm.state === "resolved" || alarm.state === "expired";
   if (ended) return null;
   return (
     <div className={classes.actions}>

@@ -9,11 +9,12 @@ const STATE: Record<AlarmState | "ok", { icon: Icon; color: string }> = {
   pending: { icon: IconHourglass, color: "var(--attention)" },
   no_data: { icon: IconPlugConnectedX, color: "var(--unknown)" },
   resolved: { icon: IconCheck, color: "var(--text-2)" },
+  expired: { icon: IconCheck, color: "var(--text-2)" },
   ok: { icon: IconCheck, color: "var(--text-2)" },
 };
 
 export function AlarmStateBadge({ state, tinted }: { state: AlarmState | "ok"; tinted?: boolean }) {
-  return <Badge {...STATE[state]} word={text.states[state]} tinted={tinted} />;
+  return <Badge {...(STATE[state] ?? STATE.resolved)} word={text.states[state] ?? state} tinted={tinted} />;
 }
 
 /** The state with what takes from its weight: seen, silenced, hidden, or without samples; in words where

@@ -1,7 +1,7 @@
 import { Drawer } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useSearchParams } from "react-router";
-import { type AlarmDetail, alarmQuery, metricsQuery, type CauseProcess, type Notified } from "../../../api/monitor";
+import { type AlarmDetail, type AlarmView, alarmQuery, secondsOf, metricsQuery, type CauseProcess, type Notified } from "../../../api/monitor";
 import { ActionLink } from "../../../parts/Action/Action";
 import { SeverityBadge } from "../../../parts/Badges/Badges";
 import Chart from "../../../parts/Chart/Chart";
@@ -26,9 +26,12 @@ import { sayCondition, sayValue } from "./say";
 import { text } from "./text";
 
 /** `?show=ID`: one alarm with its cause, the minutes around it, and who was told. */
-export default function AlarmDrawer({ id }: { id: string | null }) {
+export default function AlarmDrawer({ id, row }: { id: string | null; row?: AlarmView }) {
   const [search, setSearch] = useSearchParams();
-  const { data, error, refetch } = useQuery({ ...alarmQuery(id ?? ""), enabled: id !== null });
+  // One that is pending has no history yet: its row is all there is.
+  const query = useQuery({ ...alarmQuery(id ?? ""), enabled: id !== null && row?.state !== "pending" });
+  const { error, refetch } = query;
+  const data: AlarmDetail | undefined = query.data ?? row;
   return (
     <Drawer
       opened={useOpened(id !== null)}
@@ -140,7 +143,7 @@ const toldColumns: Column<Notified>[] = [
 /** The fine samples that the host kept around the firing. */
 function Ring({ alarm, ring }: { alarm: AlarmDetail; ring: NonNullable<AlarmDetail["ring"]> }) {
   const { data } = useQuery(metricsQuery);
-  const from_s = Math.floor(Date.parse(ring.from) / 1000);
+  const from_s = Math.floor(secondsOf(ring.from));
   const steps = Math.max(0, ...Object.values(ring.metrics).map((values) => values.length));
   const known = (key: string) => data?.items.find((metric) => metric.name === key.replace(/\{.*$/, ""));
   const own = Object.entries(ring.metrics).filter(([key]) => alarm.metric && key.replace(/\{.*$/, "") === alarm.metric);

@@ -59,11 +59,11 @@ export default function AlarmsPage() {
         doing={text.doing}
         linkOf={(alarm) => changed(search, { show: alarm.id })}
         selected={shown}
-        isDead={(alarm) => alarm.state === "resolved"}
+        isDead={(alarm) => alarm.state === "resolved" || alarm.state === "expired"}
         command="palisade monitor alarm list --output json"
         empty={<Empty filtered={Object.keys(filters).length > 0} reason={list.first?.reason} search={search} />}
       />
-      <Suspense>{wanted && <AlarmDrawer id={shown} />}</Suspense>
+      <Suspense>{wanted && <AlarmDrawer id={shown} row={list.rows?.find((alarm) => alarm.id === shown)} />}</Suspense>
     </Page>
   );
 }

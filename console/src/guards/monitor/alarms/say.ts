@@ -31,7 +31,7 @@ export function sayPolicy(policy: Policy, title: string, unit: string): string {
     .map(([key, value]) => (/^(!=|=~|!~)/.test(value) ? `${key}${value}` : `${key}=${value}`))
     .join(", ");
   const condition = sayCondition({ ...policy, unit }) ?? "";
-  const lasting = policy.count === policy.of ? (policy.count === 1 ? "" : `, ${policy.count} times in a row`) : `, ${policy.count} of the last ${policy.of} times`;
+  const lasting = (policy.of ?? policy.count) === policy.count ? (policy.count === 1 ? "" : `, ${policy.count} times in a row`) : `, ${policy.count} of the last ${policy.of} times`;
   const back = policy.recover === undefined ? "" : `; well again at ${formatUnit(policy.recover, unit)}`;
   return `${title}${labels === "" ? "" : ` (${labels})`}: ${condition}${lasting}${back}`;
 }

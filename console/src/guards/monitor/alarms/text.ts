@@ -5,7 +5,7 @@ export const text = {
   alarms: "Alarms",
   doing: "list the alarms",
   doingOne: "read this alarm",
-  states: { pending: "pending", firing: "firing", no_data: "no data", resolved: "resolved", ok: "ok" } satisfies Record<AlarmState | "ok", string>,
+  states: { pending: "pending", firing: "firing", no_data: "no data", resolved: "resolved", expired: "rule changed", ok: "ok" } satisfies Record<AlarmState | "ok", string>,
   stateChoices: { all: "all", firing: "firing", pending: "pending", no_data: "no data", resolved: "resolved" } as Record<string, string>,
   active: "active",
   state: "State",

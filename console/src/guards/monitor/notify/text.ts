@@ -52,7 +52,7 @@ export const text = {
   smtpHost: "Mail server",
   port: "Port",
   tls: "Encryption",
-  tlsChoices: { starttls: "STARTTLS", tls: "TLS from the start", none: "none (only to this machine)" } as Record<string, string>,
+  tlsChoices: { starttls: "STARTTLS", implicit: "TLS from the start", none: "none (only to private addresses)" } as Record<string, string>,
   sender: "From",
   to: "To",
   toNote: "Addresses between commas",

@@ -22,8 +22,11 @@ export default function AgentlessDrawer({ host, onClose }: { host: string | null
   );
 }
 
-function SetUp({ agentless: { host, address, authorized_line, host_key, last } }: { agentless: Agentless }) {
+function SetUp({ agentless: { host, address, authorized_line, host_key, shown_key, last } }: { agentless: Agentless }) {
   const client = useQueryClient();
+  const pinned = host_key?.pinned_at ? host_key : null;
+  // What waits for a look: a key that is not the pinned one.
+  const seen = shown_key ?? (pinned ? null : host_key);
   const can = useCan("operator");
   const pin = useMutation({
     mutationFn: (fingerprint: string) => monitorAct.agentlessPin(host, fingerprint),
@@ -41,15 +44,16 @@ function SetUp({ agentless: { host, address, authorized_line, host_key, last } }
       <Facts
         pairs={[
           [text.address, <span className="mono"><Untrusted>{address}</Untrusted></span>],
-          [text.hostKey, host_key ? <span className="mono">{host_key.fingerprint}</span> : <span className="meta">{text.hostKeyNone}</span>],
-          [text.pinned, host_key?.pinned_at ? <TimeAgo time={host_key.pinned_at} /> : null],
+          [text.hostKey, seen ? <span className="mono">{seen.fingerprint}</span> : host_key ? null : <span className="meta">{text.hostKeyNone}</span>],
+          [text.pinnedKey, pinned ? <span className="mono">{pinned.fingerprint}</span> : null],
+          [text.pinned, pinned?.pinned_at ? <TimeAgo time={pinned.pinned_at} /> : null],
           [text.lastRead, last ? <LastRead last={last} /> : null],
         ]}
       />
       {pin.error && <ErrorCard doing={text.doingPin} error={pin.error} />}
-      {host_key && !host_key.pinned_at && (
+      {seen && (
         <div>
-          <Action variant="filled" can={can} loading={pin.isPending} onClick={() => pin.mutate(host_key.fingerprint)}>
+          <Action variant="filled" can={can} loading={pin.isPending} onClick={() => pin.mutate(seen.fingerprint)}>
             {text.pin}
           </Action>
         </div>

@@ -2,7 +2,7 @@ import { Button } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { type AlarmRuleSpec, type Backtest as Result, backtestQuery, type Firing, type Metric } from "../../../api/monitor";
+import { type AlarmRuleSpec, type Backtest as Result, backtestQuery, type Firing, type Metric, type Moment, secondsOf } from "../../../api/monitor";
 import { seriesQuery, useList } from "../../../api/queries";
 import { ActionLink } from "../../../parts/Action/Action";
 import Chart from "../../../parts/Chart/Chart";
@@ -37,7 +37,7 @@ interface BacktestProps {
   /** Which policy is drawn. */
   focus: number;
   metrics: readonly Metric[];
-  onUse: (threshold: number, recover: number | null | undefined) => void;
+  onUse: (policy: number | undefined, threshold: number, recover: number | null | undefined) => void;
 }
 
 /** What the rule would have done: asked again a moment after the last key, the old answer greyed meanwhile. */
@@ -94,17 +94,17 @@ function Verdict({ result, unit, onUse }: { result: Result; unit: string; onUse:
       {result.reason && <p className="meta">{result.reason}</p>}
       {result.approximate_before && (
         <p className="meta">
-          {text.approximate} <TimeAgo time={result.approximate_before} />
+          {text.approximate} <TimeAgo time={stamp(result.approximate_before)} />
         </p>
       )}
       {result.suggestions.length > 0 && (
         <section aria-label={text.suggestions}>
           <h3>{text.suggestions}</h3>
           <ul className={classes.suggestions}>
-            {result.suggestions.map(({ threshold, recover, fired }) => (
-              <li key={threshold}>
+            {result.suggestions.map(({ policy, threshold, recover, fired }) => (
+              <li key={`${policy} ${threshold}`}>
                 <span>{text.at(formatUnit(threshold, unit), fired)}</span>
-                <Button aria-label={text.useOf(formatUnit(threshold, unit))} onClick={() => onUse(threshold, recover)}>
+                <Button aria-label={text.useOf(formatUnit(threshold, unit))} onClick={() => onUse(policy, threshold, recover)}>
                   {text.use}
                 </Button>
               </li>
@@ -152,7 +152,7 @@ function Past({ rule, policy, result, since, metric }: { rule: AlarmRuleSpec; po
         step_s={data.step_s ?? step_s}
         reason={data.reason}
         lines={linesOf({ policies: rule.policies?.slice(policy, policy + 1) }, name)}
-        spans={own.map((one) => ({ from_s: Date.parse(one.from) / 1000, to_s: one.to ? Date.parse(one.to) / 1000 : to_s }))}
+        spans={own.map((one) => ({ from_s: secondsOf(one.from), to_s: one.to ? secondsOf(one.to) : to_s }))}
         caption={data.series.some(({ max }) => max) ? parts.chart.rollup(formatSpan(data.step_s ?? step_s)) : undefined}
       />
     </div>
@@ -166,14 +166,15 @@ function busiest(firings: readonly Firing[]): string[] {
   return [...counts].toSorted((a, b) => b[1] - a[1]).map(([host]) => host);
 }
 
+const stamp = (moment: Moment) => new Date(secondsOf(moment) * 1000).toISOString();
 const AROUND_S = 1_800;
 
 function Firings({ firings, total, unit }: { firings: readonly Firing[]; total: number; unit: string }) {
   const columns: Column<Firing>[] = [
     { key: "host", title: text.firingHost, fit: true, phone: "first", cell: (row) => <HostLink host={row.host} tab="monitor" /> },
     ...(firings.some((row) => Object.keys(row.labels ?? {}).length > 0) ? [{ key: "labels", title: text.firingOf, kind: "mono" as const, fit: true, cell: (row: Firing) => <Untrusted>{Object.values(row.labels ?? {}).join(" ")}</Untrusted> }] : []),
-    { key: "from", title: text.from, cell: (row) => <TimeAgo time={row.from} dense /> },
-    { key: "lasted", title: text.lasted, fit: true, cell: (row) => (row.to ? formatSpan((Date.parse(row.to) - Date.parse(row.from)) / 1000) : text.still) },
+    { key: "from", title: text.from, cell: (row) => <TimeAgo time={stamp(row.from)} dense /> },
+    { key: "lasted", title: text.lasted, fit: true, cell: (row) => (row.to ? formatSpan(secondsOf(row.to) - secondsOf(row.from)) : text.still) },
     { key: "peak", title: text.peak, kind: "number", phone: "named", cell: (row) => formatUnit(row.peak, unit) },
     { key: "look", title: "", fit: true, cell: (row) => <ActionLink variant="subtle" to={lookAt(row)}>{text.look}</ActionLink> },
   ];
@@ -181,7 +182,7 @@ function Firings({ firings, total, unit }: { firings: readonly Firing[]; total: 
 }
 
 function lookAt({ host, from, to: until }: Firing): string {
-  const from_s = Math.floor(Date.parse(from) / 1000);
-  const to_s = until ? Math.floor(Date.parse(until) / 1000) : Math.floor(serverNow() / 1000);
+  const from_s = Math.floor(secondsOf(from));
+  const to_s = until ? Math.floor(secondsOf(until)) : Math.floor(serverNow() / 1000);
   return to.host(host, "monitor", { from: String(from_s - AROUND_S), to: String(to_s + AROUND_S), at: String(from_s) });
 }

@@ -50,9 +50,9 @@ function Editor({ rule, metrics }: { rule?: RuleView; metrics: Metric[] }) {
     setWanted(true);
     setDocument({ kind: "AlarmRule", name: draft.name.trim(), version, spec });
   };
-  const use = (threshold: number, recover: number | null | undefined) => {
+  const use = (which: number | undefined, threshold: number, recover: number | null | undefined) => {
     const policies = draft.policies.map((policy, i) => {
-      if (i !== focus) return policy;
+      if (i !== (which ?? focus)) return policy;
       const written = writtenIn(metrics.find(({ name }) => name === policy.metric), policy.operator);
       return { ...policy, threshold: shown(threshold, written), ...(recover === null || recover === undefined ? {} : { recover: shown(recover, written) }) };
     });

@@ -118,7 +118,7 @@ export function ruleDraft(name: string, spec: AlarmRuleSpec, metrics: readonly M
 function policyDraft(policy: Policy, metrics: readonly Metric[]): PolicyDraft {
   const written = writtenIn(metrics.find(({ name }) => name === policy.metric), policy.operator);
   const labels = Object.entries(policy.labels ?? {}).map(([key, value]) => `${key}=${value}`);
-  return { ...policy, labels: labels.join(", "), threshold: shown(policy.threshold, written), recover: shown(policy.recover, written), count: String(policy.count), of: String(policy.of) };
+  return { ...policy, labels: labels.join(", "), threshold: shown(policy.threshold, written), recover: shown(policy.recover, written), count: String(policy.count), of: String(policy.of ?? policy.count) };
 }
 
 function scopeDraft(scope: Scope | undefined): [ScopeMode, string] {
@@ -172,7 +172,7 @@ export function specOf(draft: RuleDraft, metrics: readonly Metric[]): { spec: Al
     if (spec.policies.length === 0 && !template) problems.add(text.problems.metric);
     for (const [i, policy] of spec.policies.entries()) {
       if ((draft.policies[i]?.threshold ?? "").trim() === "" || !Number.isFinite(policy.threshold) || (policy.recover !== undefined && !Number.isFinite(policy.recover))) problems.add(text.problems.threshold);
-      if (!Number.isInteger(policy.count) || !Number.isInteger(policy.of) || policy.count < 1 || policy.count > policy.of) problems.add(text.problems.count);
+      if (!Number.isInteger(policy.count) || policy.of === undefined || !Number.isInteger(policy.of) || policy.count < 1 || policy.count > policy.of) problems.add(text.problems.count);
     }
   }
   return { spec, problems: [...problems] };

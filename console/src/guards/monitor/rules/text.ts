@@ -72,7 +72,7 @@ export const text = {
   behaviour: "When it fires",
   noDataTreat: "Without samples",
   treats: { alarm: "tell that data is missing", keep: "keep the state", ok: "count as well" },
-  noDataAfter: "after",
+  noDataAfter: "After",
   repeat: "Repeat while it fires",
   repeats: { "30m": "every 30 min", "1h": "every hour", "4h": "every 4 h", "24h": "daily", once: "never" } as Record<string, string>,
   urgency: "Tell",
