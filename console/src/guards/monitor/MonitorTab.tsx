@@ -22,7 +22,7 @@ export default function MonitorTab({ host }: { host: string }) {
   );
   return (
     <>
-      <RangeBar times={times} />
+      <RangeBar times={times} clicks />
       <HostBoard host={host} groups={HOST_BOARDS.host} times={times} aside={{ watched: watch }} />
       <ResourceDrawer kind="ProcessWatch" title={text.watch} fields={watchFields(host)} opened={search.get("show") === "watch"} onClose={() => setSearch(changed(search, { show: null }), { preventScrollReset: true })}>
         <p className="meta">{text.watchLead}</p>

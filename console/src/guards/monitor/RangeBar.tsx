@@ -8,8 +8,9 @@ import classes from "./Monitor.module.css";
 import { text } from "./text";
 import type { Times } from "./times";
 
-/** One range for all charts of a page, with the ways to move it; dragging on a chart zooms, Back undoes it. */
-export function RangeBar({ times, children }: { times: Times; children?: ReactNode }) {
+/** One range for all charts of a page, with the ways to move it; dragging on a chart zooms, Back undoes it.
+ * `clicks` where a click on a chart shows the processes of that minute. */
+export function RangeBar({ times, clicks, children }: { times: Times; clicks?: boolean; children?: ReactNode }) {
   const client = useQueryClient();
   const again = () => void client.invalidateQueries({ predicate: ({ queryKey }) => ["series", "promql", "monitor", "processes-at", "journal/events"].includes(String(queryKey[0])) });
   return (
@@ -26,6 +27,7 @@ export function RangeBar({ times, children }: { times: Times; children?: ReactNo
       </div>
       <span className="meta">
         {times.live ? text.live : text.coarse(formatSpan(times.step_s))} · {text.zone(zoneName())} · {text.gap} · {text.dragHint}
+        {clicks && `, ${text.clickHint}`}
       </span>
     </div>
   );

@@ -57,7 +57,7 @@ function HostCharts({ host, board, picker }: { host: string; board: Exclude<Boar
   const verdict = rows?.find((row) => row.name === host)?.verdict;
   return (
     <>
-      <RangeBar times={times}>{picker}</RangeBar>
+      <RangeBar times={times} clicks>{picker}</RangeBar>
       {verdict && !isHeard(verdict.word) && (
         <StaleNote>
           {text.silent} <VerdictNote verdict={verdict} />

@@ -52,7 +52,7 @@ export default function ChannelsPage() {
   return (
     <Page title={text.channels} actions={add}>
       <MonitorTabs current="channels" />
-      <div role="status">
+      <div role="status" style={test.data ? undefined : { display: "contents" }}>
         {test.data && (
           <div style={{ display: "grid", gap: 8 }}>
             <p style={test.data.ok ? undefined : { color: "var(--bad)" }}>{test.data.ok ? text.testOk(test.variables, test.data.took_ms) : text.testFailed(test.variables, test.data.took_ms)}</p>

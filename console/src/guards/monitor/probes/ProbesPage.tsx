@@ -68,7 +68,7 @@ export default function ProbesPage() {
   return (
     <Page title={text.probes} actions={add}>
       <MonitorTabs current="probes" />
-      <div role="status">{run.data && <Ran name={run.variables} result={run.data} />}</div>
+      <div role="status" style={run.data ? undefined : { display: "contents" }}>{run.data && <Ran name={run.variables} result={run.data} />}</div>
       {run.error && <ErrorCard doing={text.doingRun(run.variables)} error={run.error} />}
       <DataTable
         {...listProps(list)}
