@@ -212,6 +212,8 @@ const METRICS = {
   disk_io_write_bytes_rate: ["bytes/s", (c, w) => 2e6 * c * w, [{ device: "vda" }, { device: "vdb" }]], network_receive_bytes_rate: ["bytes/s", (c, w) => 1e6 * c * w, [{ interface: "eth0" }]],
   network_transmit_bytes_rate: ["bytes/s", (c, w) => 3e6 * c * w, [{ interface: "eth0" }, { interface: "wg0" }]], tcp_connections: ["", (c, w) => Math.round(80 * w * c), [{ state: "established" }, { state: "time_wait" }, { state: "listen" }]],
   processes: ["", (c) => Math.round(180 * c), [{ state: "running" }, { state: "sleeping" }]], pressure_cpu_some_ratio: ["ratio", (c, w) => 0.02 * c * w], pressure_memory_some_ratio: ["ratio", () => 0], pressure_io_some_ratio: ["ratio", (c, w) => 0.004 * c * w],
+  cpu_mode_ratio: ["ratio", (c, w) => 0.1 * w * c, [{ mode: "user" }, { mode: "system" }, { mode: "iowait" }, { mode: "steal" }]], container_cpu_ratio: ["ratio", (c, w) => 0.2 * w, [{ container: "shop-web-1" }, { container: "shop-db" }]], container_memory_bytes: ["bytes", (c, w) => 3e8 * w, [{ container: "shop-web-1" }, { container: "shop-db" }]],
+  process_count: ["", (c) => Math.round(180 * c)], disk_free_bytes: ["bytes", (c, w) => 4e10 - 1e9 * w, [{ mount: "/" }, { mount: "/srv" }]], hosts_reporting: ["", () => 40],
   open_files: ["", (c, w) => Math.round(2200 + 300 * w * c)], uptime_seconds: ["seconds", null],
 };
 
@@ -223,7 +225,7 @@ export function series(name, host, from, to, step) {
   const gapFrom = to - (to - from) * 0.42;
   const gapTo = to - (to - from) * 0.34;
   return {
-    name, unit, help: "",
+    name, unit, help: "", step_s: step, tier: step > 60 ? "5 min" : "minute",
     series: labels.map((label) => {
       const points = [];
       for (let t = Math.ceil(from / step) * step; t <= end; t += step) {
@@ -233,7 +235,9 @@ export function series(name, host, from, to, step) {
           points.push([t, Math.max(0, value(0.5 + chance(host, t) * 0.5, wave * (0.4 + chance(name, JSON.stringify(label)))))]);
         }
       }
-      return { labels: label, points };
+      // Steps longer than a minute stand for several values, so they have a band.
+      const edge = (by) => points.map(([, value]) => (value === null ? null : Math.max(0, value * by)));
+      return { labels: label, points, ...(step > 60 ? { min: edge(0.8), max: edge(1.25) } : {}) };
     }),
   };
 }

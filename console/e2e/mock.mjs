@@ -6,6 +6,7 @@ import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as canned from "./canned.mjs";
 import { codeFits, fleetRoutes, hosts, mixed } from "./fleet.mjs";
+import { monitorRoutes, monitorWorld } from "./monitor.mjs";
 
 const DIST = fileURLToPath(new URL("../dist/", import.meta.url));
 const PORT = Number(process.env.PORT ?? 8088);
@@ -26,6 +27,7 @@ const world = {
   allow: [{ cidr: "192.0.2.0/24", reason: "office", by: "admin", since: canned.ago(900000), ends_at: null }],
   tokens: [{ name: "backup-job", role: "viewer", created_by: "admin", created_at: canned.ago(8e5), expires_at: canned.ahead(6e6), used_at: canned.ago(300), used_from: "192.0.2.14" }],
   streams: new Set(),
+  monitor: monitorWorld(),
   totp: false,
 };
 if (process.env.MOCK_PROBATION !== "0") world.plans.push(mixed(canned.banPlan({ address: "203.0.113.77", probation: "60s", hosts: canned.NAMES.slice(0, 7) }, "p-7"), "probation"));
@@ -40,7 +42,7 @@ function overview() {
   const count = (severity) => open.filter((f) => f.severity === severity).length;
   return {
     hosts_total: all.length, need_you: new Set([...open.filter((f) => ["critical", "high"].includes(f.severity)).map((f) => f.host), canned.SILENT]).size,
-    counts: { silent: 4, plans_on_probation: world.plans.filter((p) => p.state === "probation").length, findings_open: Object.fromEntries(["critical", "high", "medium", "low", "informational"].map((s) => [s, count(s)])) },
+    counts: { silent: 4, alarms_firing: world.monitor.alarms.filter((one) => one.state === "firing").length, plans_on_probation: world.plans.filter((p) => p.state === "probation").length, findings_open: Object.fromEntries(["critical", "high", "medium", "low", "informational"].map((s) => [s, count(s)])) },
     score: 37, practices: canned.practices(), do_next: open.slice(0, 7).map((finding, i) => ({ ...finding, more: i })), hosts: all.map(({ name, state, verdict }) => ({ name, state, verdict: verdict.word })),
     guards_reported: { done: 6, total: 6 }, observed_at: canned.ago(8), fresh_until: canned.ahead(60),
   };
@@ -56,7 +58,7 @@ const list = (items, query, more = {}, view = (row) => row) => {
 };
 const matching = (items, query, keys = []) =>
   items.filter((item) => keys.every((key) => !query.get(key) || String(item[key]) === query.get(key)) && (!query.get("q") || JSON.stringify(item).toLowerCase().includes(query.get("q").toLowerCase())));
-const problem = (status, code, message, hint) => ({ status, body: { code, message, ...(hint ? { hint } : {}) } });
+const problem = (status, code, message, hint, more = {}) => ({ status, body: { code, message, ...(hint ? { hint } : {}), ...more } });
 
 const routes = [
   ["GET", "/sign-in", () => ({ server_name: "palisade.example", fingerprint: "SHA256:4b:1e:9c:77:0a:52:c8:d1:3f:66:90:ab:12:ef:55:7d:08:91:aa:34:c0:de:7b:19:42:86:f3:5d:e1:20:9f:6c", first_run: world.account === null })],
@@ -69,7 +71,6 @@ const routes = [
   ["POST", "/plans/:id/rollback", ({ params }) => settle(params.id, "rolled_back")],
   ["GET", "/inventory/:kind", ({ params, query }) => list(matching(canned.inventory(params.kind, query.get("host")), query), query, params.kind === "webroots" ? { reason: "no web server was found on this host" } : {})],
   ["GET", "/monitor/series", ({ query }) => canned.series(query.get("name"), query.get("host"), Number(query.get("from")), Number(query.get("to")), Number(query.get("step")) || 60)],
-  ["GET", "/monitor/processes", ({ query }) => list(canned.inventory("processes", query.get("host")).slice(0, 8).map((p, i) => ({ ...p, cpu: 0.4 / (i + 1) })), query)],
   ["POST", "/monitor/live", () => ({})],
   ["GET", "/firewall/bans", ({ query }) => list(matching(world.bans, query), query, {}, (ban) => ({ ...ban, can: { remove: true } }))],
   ["POST", "/firewall/bans", ({ body }) => {
@@ -109,6 +110,7 @@ const routes = [
     world.tokens = world.tokens.filter((t) => t.name !== params.name);
     return {};
   }],
+  ...monitorRoutes({ world, list, matching, problem, tell }),
   ...fleetRoutes({ world, list, matching, problem, tell }),
 ];
 

@@ -3,12 +3,14 @@
 // PALISADE_WELCOME  the first-run link that the server printed
 // PALISADE_MOCK     1 for the mock, which shows states that a server of one host cannot have
 // PALISADE_VIEWS    some of the views below, by name; all if absent
+// PALISADE_ONLY    "monitor": only the first run and the paths of that guard
 // PALISADE_SHOTS    where the screenshots go (default: test-results beside this folder)
 import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { fleetPaths } from "./fleet-paths.mjs";
+import { monitorPaths } from "./monitor-paths.mjs";
 
 const URL_BASE = process.env.PALISADE_URL?.replace(/\/$/, "");
 const WELCOME = process.env.PALISADE_WELCOME;
@@ -139,6 +141,7 @@ await path(page, "live light", async () => {
 });
 
 const fleet = fleetPaths({ path, go, heading, table, mock: process.env.PALISADE_MOCK === "1", name: NAME, password: PASSWORD });
+const monitor = monitorPaths({ path, go, heading, table, mock: process.env.PALISADE_MOCK === "1" });
 const firstHost = async (page) => {
   await go(page, "/hosts");
   await page.locator("[data-row]").first().waitFor();
@@ -214,7 +217,7 @@ async function pages(page) {
     ["/audit", "Audit"],
     ["/tokens", "API tokens"],
     ["/inventory", "Inventory"],
-    ["/monitor", "Monitor"],
+    ["/monitor", "Dashboards"],
     ["/mesh", "Mesh"],
     ["/access", "Access"],
     ["/upgrade", "Upgrade"],
@@ -232,6 +235,7 @@ async function pages(page) {
     await page.getByRole("alert").waitFor();
   }, { status: [404] });
   await fleet.looks(page, host);
+  await monitor.looks(page, host);
 }
 
 async function ban(page) {
@@ -308,8 +312,23 @@ async function shellPaths(page) {
   });
 }
 
+if (process.env.PALISADE_ONLY === "monitor") {
+  const host = await firstHost(page);
+  await monitor.acts(page, host);
+  const state = await page.context().storageState();
+  for (const chosen of VIEWS.filter(({ name }) => process.env.PALISADE_VIEWS?.split(",").includes(name) ?? true)) {
+    page = await open(chosen, state);
+    await monitor.looks(page, host);
+    await page.context().close();
+  }
+  await browser.close();
+  console.log(`console: ${passed} passed, ${failed} failed`);
+  process.exit(failed === 0 ? 0 : 1);
+}
+
 await ban(page);
 await shellPaths(page);
+await monitor.acts(page, await firstHost(page));
 await fleet.acts(page, await firstHost(page));
 const state = await page.context().storageState();
 await pages(page);

@@ -37,6 +37,7 @@ const part = encodeURIComponent;
 const GUARD_HOME: Partial<Record<Guard, string>> = {
   firewall: "/firewall/bans",
   journal: "/journal/events",
+  monitor: "/monitor/dashboards",
 };
 
 export const to = {
@@ -59,7 +60,14 @@ export const to = {
   account: () => "/account",
   settings: () => "/settings",
   incidents: () => "/intrusion/incidents",
-  alarms: () => "/monitor/alarms",
+  dashboards: (board?: string, params?: Params) => withQuery(board === undefined ? "/monitor/dashboards" : `/monitor/dashboards/${part(board)}`, params),
+  alarms: (params?: Params) => withQuery("/monitor/alarms", params),
+  rules: (params?: Params) => withQuery("/monitor/rules", params),
+  rule: (rule: string) => `/monitor/rules/${part(rule)}`,
+  silences: (params?: Params) => withQuery("/monitor/silences", params),
+  channels: (params?: Params) => withQuery("/monitor/channels", params),
+  deliveries: (params?: Params) => withQuery("/monitor/deliveries", params),
+  probes: (params?: Params) => withQuery("/monitor/probes", params),
 };
 
 /** The same address with some parameters of the query changed; null takes one out. */

@@ -19,6 +19,14 @@ test("the addresses of the console", () => {
       "/firewall/allow",
       "/inventory",
       "/monitor",
+      "/monitor/dashboards/:name?",
+      "/monitor/alarms",
+      "/monitor/rules",
+      "/monitor/rules/:name",
+      "/monitor/silences",
+      "/monitor/channels",
+      "/monitor/deliveries",
+      "/monitor/probes",
       "/journal/events",
       "/audit",
       "/users",
@@ -36,7 +44,7 @@ test("the addresses of the console", () => {
 });
 
 test("every builder leads to a route", () => {
-  const built = [to.overview(), to.hosts(), to.host("web-1"), to.host("web-1", "monitor"), to.findings(), to.plans(), to.plan("p1"), to.bans(), to.allow(), to.events(), to.audit(), to.tokens(), to.joinTokens(), to.users(), to.account(), to.settings(), to.incidents(), to.alarms(), to.signIn()];
+  const built = [to.overview(), to.hosts(), to.host("web-1"), to.host("web-1", "monitor"), to.findings(), to.plans(), to.plan("p1"), to.bans(), to.allow(), to.events(), to.audit(), to.tokens(), to.joinTokens(), to.users(), to.account(), to.settings(), to.incidents(), to.alarms(), to.dashboards(), to.dashboards("compare", { host: "web-1" }), to.rules(), to.rule("cpu"), to.silences(), to.channels(), to.deliveries(), to.probes(), to.signIn()].map((address) => address.replace(/\?.*/, ""));
   for (const address of [...built, ...GUARDS.map((guard) => to.guard(guard))]) {
     const matches = routes.filter((route) => route !== "*" && matcher(route).test(address));
     expect(matches, address).not.toHaveLength(0);

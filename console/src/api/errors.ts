@@ -7,6 +7,8 @@ export class ApiError extends Error {
     message: string,
     readonly hint: string | null,
     readonly requestId: string | null,
+    /** The whole body, for answers that say more: a conflict brings all three sides. */
+    readonly body: unknown = null,
   ) {
     super(message);
     this.name = "ApiError";
@@ -22,7 +24,7 @@ export function toApiError(status: number, body: unknown, requestId: string | nu
   if (typeof body === "object" && body !== null && "message" in body && typeof body.message === "string") {
     const code = "code" in body && typeof body.code === "string" ? body.code : `http_${status}`;
     const hint = "hint" in body && typeof body.hint === "string" ? body.hint : null;
-    return new ApiError(status, code, body.message, hint, requestId);
+    return new ApiError(status, code, body.message, hint, requestId, body);
   }
   return new ApiError(status, `http_${status}`, `the server answered with status ${status}`, null, requestId);
 }

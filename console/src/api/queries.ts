@@ -1,6 +1,7 @@
 import { infiniteQueryOptions, keepPreviousData, QueryClient, queryOptions, useInfiniteQuery } from "@tanstack/react-query";
 import { get, patch, post, remove, setCsrf } from "./client";
 import { ApiError } from "./errors";
+import type { AlarmView, ChannelView, Delivery, ProbeView, Resource, RuleView, SecretView, SilenceView } from "./monitor";
 import type {
   Account,
   AllowEntry,
@@ -112,6 +113,16 @@ export interface Lists {
   "join-tokens": List<JoinToken>;
   users: List<User>;
   sessions: List<SessionRow>;
+  "monitor/alarms": List<AlarmView> & { rules?: number; hosts?: number; evaluated_at?: string | null };
+  "monitor/rules": List<RuleView>;
+  "monitor/channels": List<ChannelView>;
+  "monitor/deliveries": List<Delivery>;
+  "monitor/silences": List<SilenceView>;
+  "monitor/secrets": List<SecretView>;
+  "monitor/probes": List<ProbeView>;
+  "resources/NotificationPolicy": List<Resource>;
+  "resources/ResourceGroup": List<Resource>;
+  "resources/ProcessWatch": List<Resource>;
 }
 
 export type ListPath = keyof Lists;
@@ -174,10 +185,11 @@ export const planQuery = (id: string) =>
   queryOptions({ queryKey: ["plans", id], queryFn: ({ signal }) => get<Plan>(`/plans/${name(id)}`, undefined, signal) });
 
 /** A series over a range. `range` stands in the key instead of its moving ends, so that a relative
- * range that moves on refreshes one entry instead of adding another. */
+ * range that moves on refreshes one entry instead of adding another. No topic touches it: samples of
+ * all hosts come all the time, and a chart reads at its own pace. */
 export const seriesQuery = (asked: { host: string; name: string; from: number; to: number; step: number }, range: string, every_ms?: number) =>
   queryOptions({
-    queryKey: ["monitor", "series", asked.host, asked.name, range, asked.step],
+    queryKey: ["series", asked.host, asked.name, range, asked.step],
     queryFn: ({ signal }) => get<SeriesAnswer>("/monitor/series", asked, signal),
     refetchInterval: every_ms,
     placeholderData: keepPreviousData,

@@ -10,4 +10,9 @@ test.each([
   ["plans", "hosts", false],
   ["journal", "audit", true],
   ["hosts", "overview", true],
+  ["monitor", "monitor", true],
+  ["monitor", "monitor/alarms", false],
+  ["monitor/alarms", "monitor/alarms", true],
+  ["monitor/alarms", "monitor/rules", true],
+  ["resources", "monitor/rules", true],
 ])("a change of %s touches the query of %s: %s", (topic, head, expected) => expect(touches(topic, head)).toBe(expected));

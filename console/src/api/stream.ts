@@ -35,8 +35,12 @@ export function useLive(): Live {
 
 /** True when a change of `topic` concerns the query whose key starts with `head`. */
 export function touches(topic: string, head: string): boolean {
+  if (topic === SAMPLES) return head === SAMPLES;
   return [topic, ...(CARRIES[topic] ?? [])].some((word) => word === head || word.startsWith(`${head}/`) || head.startsWith(`${word}/`));
 }
+
+/** Samples came in, as they do all the time: that concerns what shows the newest ones and nothing below. */
+const SAMPLES = "monitor";
 
 /** What else is seen differently after a change under a topic. */
 const CARRIES: Record<string, string[]> = {
@@ -46,6 +50,8 @@ const CARRIES: Record<string, string[]> = {
   "join-tokens": ["hosts"],
   users: ["account"],
   journal: ["audit"],
+  "monitor/alarms": ["monitor/rules", "overview"],
+  resources: ["monitor/rules", "monitor/channels", "monitor/silences", "monitor/probes"],
 };
 
 /** Opens the stream and keeps it open while the tab is seen; answers with the function that closes it. */

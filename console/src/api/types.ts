@@ -30,7 +30,8 @@ export type FindingList = S["FindingPage"];
 
 export type PracticeState = S["PracticeState"];
 export type PracticeRow = S["PracticeView"];
-export type Overview = Fleet.OverviewView;
+/** `alarms_firing` is absent while no alarm rule is kept. */
+export type Overview = Omit<Fleet.OverviewView, "counts"> & { counts: Fleet.OverviewView["counts"] & { alarms_firing?: number } };
 
 export type Verdict = Fleet.Verdict;
 export type VerdictWord = Fleet.VerdictWord;
@@ -66,7 +67,7 @@ export type InventoryList = List<InventoryRow> & { observed_at?: string | null }
 /** A point: Unix seconds and the value, or null where nothing was measured. */
 export type Point = [number, number | null];
 /** The document cannot say that a point is a pair; that alone is said here. */
-export type SeriesAnswer = Omit<S["SeriesAnswer"], "series"> & { series: { labels: Record<string, string>; points: Point[] }[] };
+export type SeriesAnswer = Omit<S["SeriesAnswer"], "series"> & { series: { labels: Record<string, string>; points: Point[]; min?: (number | null)[] | null; max?: (number | null)[] | null }[] };
 export type ProcessSample = S["TopProcess"];
 export type ProcessList = S["ProcessesView"];
 

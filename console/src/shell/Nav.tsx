@@ -36,7 +36,7 @@ export function Nav({ onGo }: { onGo?: () => void }) {
     { title: text.hosts, to: to.hosts(), icon: IconServer2, count: data?.hosts_total },
     { title: text.findings, to: to.findings(), icon: IconAlertTriangle, count: findings },
     { title: text.incidents, to: to.incidents(), icon: IconUrgent },
-    { title: text.alarms, to: to.alarms(), icon: IconBell },
+    { title: text.alarms, to: to.alarms(), icon: IconBell, count: data?.counts.alarms_firing },
     { title: text.plans, to: to.plans(), icon: IconHourglass, count: data?.counts.plans_on_probation },
   ];
   const guards: Entry[] = GUARDS.map((guard) => ({

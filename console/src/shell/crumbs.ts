@@ -19,6 +19,13 @@ const PAGES: Record<string, string> = {
   bans: text.bans,
   allow: text.allow,
   events: text.events,
+  alarms: text.alarms,
+  dashboards: text.dashboards,
+  rules: text.rules,
+  silences: text.silences,
+  channels: text.channels,
+  deliveries: text.deliveries,
+  probes: text.probes,
 };
 
 /** The way from the overview to an address, in names. */
@@ -29,7 +36,7 @@ export function crumbsOf(pathname: string): Crumb[] {
     const name = decodeURIComponent(part);
     const isGuard = i === 0 && (GUARDS as readonly string[]).includes(name);
     const isTab = i === 2 && parts[0] === "hosts" && (HOST_TABS as readonly string[]).includes(name);
-    const title = isGuard || isTab ? (text.guardNames[name as Guard] ?? PAGES[name] ?? name) : i === 1 && (parts[0] === "hosts" || parts[0] === "plans") ? name : (PAGES[name] ?? name);
+    const title = isGuard || isTab ? (text.guardNames[name as Guard] ?? PAGES[name] ?? name) : (i === 1 && (parts[0] === "hosts" || parts[0] === "plans")) || i > 1 ? name : (PAGES[name] ?? name);
     return { title, to: isGuard ? to.guard(name as Guard) : `/${parts.slice(0, i + 1).join("/")}` };
   });
 }

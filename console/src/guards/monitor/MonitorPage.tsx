@@ -1,19 +1,7 @@
-import { HostPicker } from "../../parts/HostPicker/HostPicker";
-import { Page } from "../../parts/Page/Page";
-import MonitorTab from "./MonitorTab";
-import { text } from "./text";
+import { Navigate } from "react-router";
+import { to } from "../../paths";
 
+/** The guard's first page is its dashboards. */
 export default function MonitorPage() {
-  return (
-    <Page title={text.monitor}>
-      <HostPicker label={text.pick} none={text.pickNone} doing={text.doingHosts}>
-        {(host, picker) => (
-          <>
-            <div>{picker}</div>
-            <MonitorTab key={host} host={host} />
-          </>
-        )}
-      </HostPicker>
-    </Page>
-  );
+  return <Navigate to={to.dashboards()} replace />;
 }

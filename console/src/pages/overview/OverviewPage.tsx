@@ -1,5 +1,5 @@
 import { Tooltip } from "@mantine/core";
-import { IconHourglass, IconPlugConnectedX, type Icon } from "@tabler/icons-react";
+import { IconBellRinging, IconHourglass, IconPlugConnectedX, type Icon } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import type { CSSProperties } from "react";
 import { Link } from "react-router";
@@ -80,6 +80,7 @@ function TopLine({ overview: { counts, score, hosts_total, guards_reported } }: 
   const open = { critical: 0, high: 0, medium: 0, ...counts.findings_open };
   const needs: [number, Icon, string, string, string][] = [
     [open.critical, SEVERITY.critical.icon, SEVERITY.critical.color, text.critical(open.critical), to.findings({ severity: "critical" })],
+    [counts.alarms_firing ?? 0, IconBellRinging, "var(--bad)", text.alarms(counts.alarms_firing ?? 0), to.alarms()],
     [open.high, SEVERITY.high.icon, SEVERITY.high.color, text.high(open.high), to.findings({ severity: "high" })],
     [counts.plans_on_probation, IconHourglass, "var(--attention)", text.probation(counts.plans_on_probation), to.plans({ state: "probation" })],
     [counts.silent, IconPlugConnectedX, "var(--bad)", text.silent(counts.silent), to.hosts({ group: "verdict" })],

@@ -14,6 +14,7 @@ export const text = {
   high: (n: number) => counted(n, "high finding", "high findings"),
   medium: (n: number) => counted(n, "medium finding", "medium findings"),
   silent: (n: number) => counted(n, "host silent", "hosts silent"),
+  alarms: (n: number) => counted(n, "alarm firing", "alarms firing"),
   probation: (n: number) => counted(n, "plan on probation", "plans on probation"),
   score: "Score",
   scoreOf: (score: number) => `${score} of 100`,

@@ -1,24 +1,28 @@
 import { ActionIcon, Menu } from "@mantine/core";
 import { IconDotsVertical } from "@tabler/icons-react";
-import { useEffect, useMemo, useRef, useState } from "react";
-import uPlot from "uplot";
-import "uplot/dist/uPlot.min.css";
+import { lazy, Suspense, useMemo, useState } from "react";
+import { Link } from "react-router";
 import type { Point } from "../../api/types";
 import { looksOf } from "../../theme/series";
-import { formatAbsolute, formatUnit, zoneName } from "../../words/format";
+import { formatUnit } from "../../words/format";
 import { text } from "../text";
 import classes from "./Chart.module.css";
-import { draw, type Drawn } from "./draw";
-import { align, summarise } from "./ticks";
+import { Legend } from "./Legend";
+import type { Line, Mark, Span } from "./marks";
+import { columnsOf, largestFirst, summarise, summariseBand } from "./ticks";
+import { ValueTable } from "./ValueTable";
 
 export interface ChartSeries {
   name: string;
   /** What the colour follows; the name when absent. A host's own charts follow the host. */
   colorBy?: string;
   points: Point[];
+  /** Smallest and largest value behind each point, where a point stands for several. */
+  min?: (number | null)[] | null;
+  max?: (number | null)[] | null;
 }
 
-interface ChartProps {
+export interface ChartProps {
   title: string;
   unit: string;
   series: ChartSeries[];
@@ -29,178 +33,110 @@ interface ChartProps {
   reason?: string | null;
   /** Charts with the same key share the crosshair. */
   sync?: string;
+  /** The same as PromQL. */
   query?: string;
+  /** Thresholds and recovery lines. */
+  lines?: Line[];
+  /** Marked stretches of time. */
+  spans?: Span[];
+  /** What happened, below the axis. */
+  marks?: Mark[];
+  /** What a point stands for. */
+  caption?: string;
+  /** Where "as alarm" leads. */
+  alarm?: string;
+  /** The moment that is looked at. */
+  at_s?: number | null;
+  /** Always shows the lines, even far above the values. */
+  wholeLines?: boolean;
+  tall?: boolean;
   onRange?: (from_s: number, to_s: number) => void;
+  onTime?: (at_s: number) => void;
+  /** Who did most at a moment; asked when the pointer rests. */
+  peek?: (at_s: number) => Promise<string[]>;
 }
 
-const SERIES_MAX = 10;
-const STOPPED_STEPS = 4;
-const TABLE_ROWS = 120;
+/** The canvas comes by itself; titles, figures and legends do not wait for it. */
+const Plot = lazy(() => import("./Plot"));
 
-export default function Chart({ title, unit, series, from_s, to_s, step_s, reason, sync, query, onRange }: ChartProps) {
+const SERIES_MAX = 20;
+const SERIES_SHOWN = 10;
+const STOPPED_STEPS = 4;
+
+/** Series over a range: the one chart of the console. */
+export default function Chart(props: ChartProps) {
+  const { title, unit, to_s, step_s, reason, caption } = props;
   const [only, setOnly] = useState<string | null>(null);
   const [all, setAll] = useState(false);
   const [asTable, setAsTable] = useState(false);
+  const series = useMemo(() => (props.series.length > SERIES_MAX ? largestFirst(props.series) : props.series), [props.series]);
   const looks = useMemo(() => looksOf(series.map((s) => s.colorBy ?? s.name)), [series]);
-  const listed = all ? series : series.slice(0, SERIES_MAX);
-  const data = useMemo(() => align(series.map((s) => s.points)), [series]);
+  const listed = all || series.length <= SERIES_MAX ? series : series.slice(0, SERIES_SHOWN);
+  const data = useMemo(() => columnsOf(series), [series]);
   const visible = series.map((s, i) => i < listed.length && (only === null || only === s.name));
   const empty = data.values.every((row) => row.every((value) => value === null));
-  const first = series[0];
   // A series that has stopped has no last value: the old number must not stand for now.
   const stopped = to_s - (data.times.at(-1) ?? 0) > step_s * STOPPED_STEPS;
-  const summaries = useMemo(() => data.values.map(summarise).map((s) => (stopped ? { ...s, last: null } : s)), [data, stopped]);
-
+  const summaries = useMemo(
+    () => data.values.map((row, i) => ({ ...summarise(row), ...summariseBand(data.bands[i]), ...(stopped ? { last: null } : {}) })),
+    [data, stopped],
+  );
+  const names = series.map((s) => s.name);
   return (
-    <section className={classes.chart} aria-label={title}>
+    <section className={classes.chart} aria-label={title} data-tall={props.tall ? "" : undefined}>
       <div className={classes.head}>
         <h3>{title}</h3>
-        {series.length === 1 && first && <span className={classes.now}>{formatUnit(summaries[0]?.last, unit)}</span>}
-        <Menu position="bottom-end">
-          <Menu.Target>
-            <ActionIcon variant="subtle" size={28} c="var(--text-2)" aria-label={text.chart.options(title)} ml={series.length === 1 ? 0 : "auto"}>
-              <IconDotsVertical size={16} stroke={1.5} />
-            </ActionIcon>
-          </Menu.Target>
-          <Menu.Dropdown>
-            <Menu.Item onClick={() => setAsTable(!asTable)}>{asTable ? text.chart.asChart : text.chart.asTable}</Menu.Item>
-            {query && <Menu.Item onClick={() => void navigator.clipboard.writeText(query)}>{text.chart.asQuery}</Menu.Item>}
-          </Menu.Dropdown>
-        </Menu>
+        {series.length === 1 && <span className={classes.now}>{formatUnit(summaries[0]?.last, unit)}</span>}
+        <Options {...props} asTable={asTable} onTable={() => setAsTable(!asTable)} single={series.length === 1} />
       </div>
       {empty ? (
         <p className={classes.none}>{reason ?? text.chart.empty}</p>
       ) : asTable ? (
-        <ValueTable title={title} unit={unit} names={series.map((s) => s.name)} times={data.times} values={data.values} />
+        <ValueTable title={title} unit={unit} names={names} times={data.times} values={data.values} />
       ) : (
-        <Plot
-          data={data}
-          names={series.map((s) => s.name)}
-          looks={looks}
-          visible={visible}
-          unit={unit}
-          from_s={from_s}
-          to_s={to_s}
-          step_s={step_s}
-          sync={sync}
-          onRange={onRange}
-        />
+        <Suspense fallback={<div className={classes.plot} />}>
+          <Plot {...props} data={data} names={names} looks={looks} visible={visible} />
+        </Suspense>
       )}
       {series.length > 1 && !empty && (
-        <table className={classes.legend} aria-label={`${title}: ${text.chart.series}`}>
-          <thead>
-            <tr>
-              <th scope="col">{text.chart.series}</th>
-              <th scope="col">{text.chart.last}</th>
-              <th scope="col">{text.chart.max}</th>
-              <th scope="col">{text.chart.avg}</th>
-            </tr>
-          </thead>
-          <tbody>
-            {listed.map((s, i) => (
-              <tr key={s.name}>
-                <td>
-                  <button
-                    type="button"
-                    className={classes.only}
-                    data-off={visible[i] ? undefined : ""}
-                    aria-pressed={only === s.name}
-                    aria-label={text.chart.only(s.name)}
-                    onClick={() => setOnly(only === s.name ? null : s.name)}
-                  >
-                    <span className={classes.swatch} style={{ background: `var(--series-${looks[i]?.slot})` }} aria-hidden />
-                    <span className="mono">{s.name}</span>
-                  </button>
-                </td>
-                <td>{formatUnit(summaries[i]?.last, unit)}</td>
-                <td>{formatUnit(summaries[i]?.max, unit)}</td>
-                <td>{formatUnit(summaries[i]?.avg, unit)}</td>
-              </tr>
-            ))}
-            {series.length > listed.length && (
-              <tr>
-                <td colSpan={4}>
-                  <button type="button" className={classes.only} onClick={() => setAll(true)}>
-                    {text.chart.more(series.length - listed.length)}
-                  </button>
-                </td>
-              </tr>
-            )}
-          </tbody>
-        </table>
+        <Legend title={title} unit={unit} names={names.slice(0, listed.length)} looks={looks} visible={visible} summaries={summaries} only={only} onOnly={setOnly} hidden={series.length - listed.length} onAll={() => setAll(true)} />
+      )}
+      {!empty && !asTable && (caption || series.length === 1) && (
+        <p className={classes.caption}>
+          <span>{caption}</span>
+          {series.length === 1 && summaries[0] && <span>{text.chart.summary(formatUnit(summaries[0].min, unit), formatUnit(summaries[0].avg, unit), formatUnit(summaries[0].max, unit))}</span>}
+        </p>
       )}
     </section>
   );
 }
 
-function Plot({ onRange, ...drawn }: Drawn & { onRange?: (from_s: number, to_s: number) => void }) {
-  const box = useRef<HTMLDivElement>(null);
-  const plot = useRef<uPlot | null>(null);
-  const [scheme, setScheme] = useState(() => document.documentElement.dataset.mantineColorScheme);
-  const rangeRef = useRef(onRange);
-  rangeRef.current = onRange;
-  // A new plot for another shape or scheme, new data into the same plot otherwise.
-  const shape = `${drawn.names.join("\n")} ${drawn.unit} ${scheme} ${drawn.sync} ${drawn.visible.join()}`;
-
-  useEffect(() => {
-    const watcher = new MutationObserver(() => setScheme(document.documentElement.dataset.mantineColorScheme));
-    watcher.observe(document.documentElement, { attributes: true, attributeFilter: ["data-mantine-color-scheme"] });
-    return () => watcher.disconnect();
-  }, []);
-
-  const latest = useRef(drawn);
-  latest.current = drawn;
-  useEffect(() => {
-    const element = box.current;
-    if (!element) return;
-    const made = draw(element, () => latest.current, (from, to) => rangeRef.current?.(from, to));
-    plot.current = made;
-    const resize = new ResizeObserver(() => made.setSize({ width: element.clientWidth - 12, height: element.clientHeight }));
-    resize.observe(element);
-    return () => {
-      resize.disconnect();
-      made.destroy();
-      plot.current = null;
-    };
-  }, [shape]);
-
-  useEffect(() => {
-    plot.current?.setData([drawn.data.times, ...drawn.data.values], false);
-    plot.current?.setScale("x", { min: drawn.from_s, max: drawn.to_s });
-  }, [drawn.data, drawn.from_s, drawn.to_s]);
-
-  return <div className={classes.plot} ref={box} role="img" aria-label={text.chart.zone(zoneName())} />;
-}
-
-function ValueTable({ title, unit, names, times, values }: { title: string; unit: string; names: string[]; times: number[]; values: (number | null)[][] }) {
-  const from = Math.max(0, times.length - TABLE_ROWS);
+function Options({ title, query, alarm, asTable, onTable, single }: ChartProps & { asTable: boolean; onTable: () => void; single: boolean }) {
+  const copy = (what: string) => void navigator.clipboard.writeText(what);
   return (
-    // Scrolls inside, so it takes the focus.
-    <div className={classes.table} tabIndex={0} role="region" aria-label={`${title}: ${text.chart.asTable}`}>
-      <table className={classes.legend}>
-        <thead>
-          <tr>
-            <th scope="col">{`${text.chart.time} (${zoneName()})`}</th>
-            {names.map((name) => (
-              <th key={name} scope="col">
-                {name}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {times.slice(from).map((time, i) => (
-            <tr key={time}>
-              <td>{formatAbsolute(time * 1000)}</td>
-              {values.map((row, s) => (
-                <td key={names[s]}>{formatUnit(row[from + i], unit)}</td>
-              ))}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-      <p className={`meta ${classes.note}`}>{text.chart.rows(Math.min(TABLE_ROWS, times.length), times.length)}</p>
-    </div>
+    <Menu position="bottom-end" width={220}>
+      <Menu.Target>
+        <ActionIcon variant="subtle" size={28} c="var(--text-2)" aria-label={text.chart.options(title)} ml={single ? 0 : "auto"}>
+          <IconDotsVertical size={16} stroke={1.5} />
+        </ActionIcon>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Item onClick={onTable}>{asTable ? text.chart.asChart : text.chart.asTable}</Menu.Item>
+        {query && (
+          <>
+            <Menu.Label className="mono" style={{ overflowWrap: "anywhere" }}>
+              {query}
+            </Menu.Label>
+            <Menu.Item onClick={() => copy(query)}>{text.chart.asQuery}</Menu.Item>
+            <Menu.Item onClick={() => copy(`palisade monitor query '${query}'`)}>{text.chart.asCommand}</Menu.Item>
+          </>
+        )}
+        {alarm && (
+          <Menu.Item component={Link} to={alarm}>
+            {text.chart.asAlarm}
+          </Menu.Item>
+        )}
+      </Menu.Dropdown>
+    </Menu>
   );
 }
-

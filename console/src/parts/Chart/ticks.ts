@@ -50,7 +50,7 @@ export function summarise(values: readonly (number | null)[]): Summary {
 }
 
 /** Series of different times on one time axis; a time that a series lacks is a gap (null). */
-export function align(series: readonly (readonly [number, number | null][])[]): { times: number[]; values: (number | null)[][] } {
+export function align(series: readonly (readonly (readonly [number, number | null])[])[]): { times: number[]; values: (number | null)[][] } {
   const times = [...new Set(series.flatMap((points) => points.map(([time]) => time)))].sort((a, b) => a - b);
   const place = new Map(times.map((time, i) => [time, i]));
   const values = series.map((points) => {
@@ -59,6 +59,39 @@ export function align(series: readonly (readonly [number, number | null][])[]): 
     return row;
   });
   return { times, values };
+}
+
+/** What a plot is made of: one row of averages for each series, and where there is one, its band. */
+export interface Columns {
+  times: number[];
+  values: (number | null)[][];
+  bands: ({ min: (number | null)[]; max: (number | null)[] } | null)[];
+}
+
+interface Banded {
+  points: readonly (readonly [number, number | null])[];
+  min?: readonly (number | null)[] | null;
+  max?: readonly (number | null)[] | null;
+}
+
+export function columnsOf(series: readonly Banded[]): Columns {
+  const edges = series.flatMap(({ points, min, max }) => (min && max ? [points.map(([at], i) => [at, min[i] ?? null] as const), points.map(([at], i) => [at, max[i] ?? null] as const)] : []));
+  const { times, values } = align([...series.map((s) => s.points), ...edges]);
+  let next = series.length;
+  const bands = series.map(({ min, max }) => (min && max ? { min: values[next++] ?? [], max: values[next++] ?? [] } : null));
+  return { times, values: values.slice(0, series.length), bands };
+}
+
+/** The extremes behind the averages are the true ones. */
+export function summariseBand(band: Columns["bands"][number] | undefined): Partial<Summary> {
+  if (!band) return {};
+  return { min: summarise(band.min).min, max: summarise(band.max).max };
+}
+
+/** The series in the order of their largest value. */
+export function largestFirst<T extends Banded>(series: readonly T[]): T[] {
+  const size = (s: T) => summarise(s.points.map(([, value]) => value)).max ?? Number.NEGATIVE_INFINITY;
+  return series.map((s) => [size(s), s] as const).sort((a, b) => b[0] - a[0]).map(([, s]) => s);
 }
 
 /** Spans in which no series has a value: from the last value before to the first after. */

@@ -1,0 +1,20 @@
+import { expect, test } from "vitest";
+import type { Event } from "../../api/types";
+import { markOf } from "./marks";
+
+const event = (kind: string) => ({ kind, time: "2026-01-01T00:01:00Z", message: "m" }) as Event;
+
+test.each([
+  ["frame.plan.confirm", "plan"],
+  ["firewall.ban.add", "plan"],
+  ["frame.host.silent", "host"],
+  ["monitor.host.unreachable", "host"],
+  ["monitor.alarm.firing", "alarm"],
+  ["intrusion.incident.open", "incident"],
+  ["frame.session.create", undefined],
+])("the event %s is a mark of kind %s", (kind, expected) => expect(markOf(event(kind))?.kind).toBe(expected));
+
+test("a mark stands at the second of its event, and one without a time stands nowhere", () => {
+  expect(markOf(event("frame.host.back"))?.at_s).toBe(Date.parse("2026-01-01T00:01:00Z") / 1000);
+  expect(markOf({ ...event("frame.host.back"), time: "never" })).toBeNull();
+});

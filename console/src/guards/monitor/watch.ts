@@ -1,0 +1,12 @@
+import type { Field } from "../../parts/ResourceForm/fields";
+import { text } from "./text";
+
+/** The form of a ProcessWatch: at least one of the four words, and for which hosts. */
+export const watchFields = (host: string): Field[] => [
+  { path: "name", label: text.watchForm.name, note: text.watchForm.nameNote, mono: true },
+  { path: "unit", label: text.watchForm.unit, note: text.watchForm.unitNote, mono: true },
+  { path: "user", label: text.watchForm.user, mono: true },
+  { path: "command", label: text.watchForm.command, note: text.watchForm.commandNote, mono: true },
+  { path: "scope.hosts", label: text.scope.hosts, note: text.scope.hostsNote, kind: "list", initial: host, mono: true },
+  { path: "scope.tags", label: text.scope.tags, note: text.scope.tagsNote, kind: "pairs", mono: true },
+];

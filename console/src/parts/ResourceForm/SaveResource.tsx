@@ -1,0 +1,111 @@
+import { Button } from "@mantine/core";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { type ReactNode, useEffect, useRef } from "react";
+import { ApiError } from "../../api/errors";
+import { type Conflict, type Document, monitorAct } from "../../api/monitor";
+import { toYaml } from "../../words/yaml";
+import { Command } from "../Command/Command";
+import { readData } from "../EventTable/data";
+import { Changes } from "../EventTable/Changes";
+import { BlockSkeleton, ErrorCard } from "../Notice/Notice";
+import { PlanPreview } from "../PlanPreview/PlanPreview";
+import { toast } from "../Toasts/Toasts";
+import { text } from "../text";
+import classes from "./ResourceForm.module.css";
+
+interface SaveResourceProps {
+  document: Document;
+  onDone: () => void;
+  onBack: () => void;
+  /** Takes the version that stands now as the one that is edited. */
+  onRebase?: (conflict: Conflict) => void;
+}
+
+/** What saving would change, then the saving itself: a dry run first, always. */
+export function SaveResource({ document, onDone, onBack, onRebase }: SaveResourceProps) {
+  const client = useQueryClient();
+  const heading = useRef<HTMLHeadingElement>(null);
+  const preview = useMutation({ mutationFn: () => monitorAct.apply([document], true) });
+  const apply = useMutation({
+    mutationFn: () => monitorAct.apply([document], false),
+    onSuccess: async () => {
+      toast(text.resource.saved(document.name));
+      // The lists first, those of other pages too: what was saved here must not come as somebody's news.
+      await client.invalidateQueries({ predicate: ({ queryKey }) => /^(monitor|resources)\//.test(String(queryKey[0])), refetchType: "all" });
+      onDone();
+      await client.invalidateQueries();
+    },
+  });
+  const { mutate } = preview;
+  const key = JSON.stringify(document);
+  useEffect(() => mutate(), [mutate, key]);
+  // The form has gone; the focus goes to this title instead of nowhere.
+  useEffect(() => heading.current?.focus(), []);
+  const conflict = conflictOf(preview.error) ?? conflictOf(apply.error);
+  const changes = preview.data?.results.flatMap((result) => result.changes) ?? [];
+  const { version: _, ...plainDocument } = document;
+  return (
+    <div className={classes.form}>
+      <h2 ref={heading} tabIndex={-1} className={classes.heading}>
+        {text.resource.preview(document.kind, document.name)}
+      </h2>
+      {conflict ? (
+        <ConflictView conflict={conflict} onRebase={onRebase} />
+      ) : preview.error ? (
+        <ErrorCard doing={text.resource.doingPreview} error={preview.error} />
+      ) : preview.data === undefined ? (
+        <BlockSkeleton height={160} />
+      ) : (
+        <>
+          <PlanPreview plan={preview.data.plan} />
+          {changes.length > 0 && <Changes changes={changes} />}
+          {changes.length === 0 && <p className="meta">{text.resource.same}</p>}
+        </>
+      )}
+      {apply.error && !conflict && <ErrorCard doing={text.resource.doingApply} error={apply.error} />}
+      <Buttons>
+        <Button variant="filled" disabled={preview.data === undefined || conflict !== null} loading={apply.isPending} onClick={() => apply.mutate()}>
+          {text.plan.apply}
+        </Button>
+        <Button onClick={onBack}>{text.back}</Button>
+      </Buttons>
+      <details>
+        <summary>{text.resource.asFile}</summary>
+        <Command command={toYaml(plainDocument)} note={text.resource.fileNote(document.name)} what={text.resource.yaml} />
+      </details>
+    </div>
+  );
+}
+
+/** Somebody else saved in between: what I have, what stands, and what both began with. */
+function ConflictView({ conflict, onRebase }: { conflict: Conflict; onRebase?: (conflict: Conflict) => void }) {
+  const theirs = readData({ before: conflict.base ?? {}, after: conflict.theirs ?? {} }).changes;
+  const mine = readData({ before: conflict.base ?? {}, after: conflict.mine }).changes;
+  return (
+    <div className={classes.conflict} role="alert">
+      <p>
+        <strong>{text.resource.conflict(conflict.updated_by ?? text.resource.somebody)}</strong>
+      </p>
+      <h3>{text.resource.theirs}</h3>
+      <Changes changes={theirs} />
+      <h3>{text.resource.mine}</h3>
+      <Changes changes={mine} />
+      {onRebase && (
+        <Buttons>
+          <Button onClick={() => onRebase(conflict)}>{text.resource.rebase}</Button>
+        </Buttons>
+      )}
+    </div>
+  );
+}
+
+export function Buttons({ children }: { children: ReactNode }) {
+  return <div className={classes.buttons}>{children}</div>;
+}
+
+function conflictOf(error: unknown): Conflict | null {
+  if (!(error instanceof ApiError) || error.status !== 409) return null;
+  const body = error.body;
+  if (typeof body !== "object" || body === null || !("conflict" in body) || !Array.isArray(body.conflict)) return null;
+  return (body.conflict[0] as Conflict | undefined) ?? null;
+}
