@@ -17,18 +17,12 @@ use utoipa::ToSchema;
 pub struct Metric {
     /// Prometheus style: `disk_used_ratio`.
     pub name: &'static str,
-    /// `ratio`, `bytes`, `bytes/s`, `1/s`, `seconds`, `celsius`, `watts`, `hertz`, `count`.
+    /// `ratio`, `bytes`, `bytes/s`, `1/s`, `seconds`, `days`, `celsius`, `watts`, `hertz`, `count`.
     pub unit: &'static str,
     /// What it says, in a sentence.
     pub help: &'static str,
     /// Where it stands among the others: `cpu`, `memory`, `disk`, `network`, `process`,
-    /// `container`, `hardware`, `host`.
-    /// What cloud services call it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub alias: Option<&'static str>,
-    /// `ratio`, `bytes`, `bytes/s`, `1/s`, `seconds`, `days`, `count`.
-    /// Where it stands among the others: `cpu`, `memory`, `disk`, `network`, `process`, `host`,
-    /// `probe`.
+    /// `container`, `hardware`, `host`, `probe`.
     pub group: &'static str,
     /// What tells its series apart; absent when there is only one.
     #[serde(skip_serializing_if = "Option::is_none")]

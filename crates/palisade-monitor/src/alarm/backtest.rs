@@ -156,7 +156,7 @@ async fn history(
 /// Which tier answers which part of the time, oldest first.
 fn parts(ask: &Ask) -> Vec<(Tier, i64, i64)> {
     let (mut parts, mut to_s) = (Vec::new(), ask.to_s);
-    for tier in [Tier::Minute, Tier::FiveMinutes, Tier::Hour] {
+    for tier in [Tier::Raw, Tier::FiveMinutes, Tier::Hour] {
         let coarser = tier.next().map_or(1, Tier::step_s);
         let kept_s = (ask.now_s - tier.kept_s()).div_euclid(coarser) * coarser + coarser;
         let from_s = ask.from_s.max(if tier == Tier::Hour { i64::MIN } else { kept_s });
@@ -172,8 +172,8 @@ fn parts(ask: &Ask) -> Vec<(Tier, i64, i64)> {
 /// Where raw samples begin, if a policy needs them and there are only summaries before.
 fn approximate_before(watched: &[Arc<Watched>], ask: &Ask) -> Option<i64> {
     let parts = parts(ask);
-    let raw_s = parts.iter().find(|(tier, ..)| *tier == Tier::Minute).map_or(ask.to_s, |(_, from_s, _)| *from_s);
-    let coarsest_s = parts.first().filter(|(tier, ..)| *tier != Tier::Minute).map(|(tier, ..)| tier.step_s())?;
+    let raw_s = parts.iter().find(|(tier, ..)| *tier == Tier::Raw).map_or(ask.to_s, |(_, from_s, _)| *from_s);
+    let coarsest_s = parts.first().filter(|(tier, ..)| *tier != Tier::Raw).map(|(tier, ..)| tier.step_s())?;
     let exact = |w: &Arc<Watched>| w.test.period_s >= coarsest_s && w.test.statistic != Statistic::Latest;
     (!watched.iter().all(exact)).then_some(raw_s)
 }

@@ -188,7 +188,7 @@ mod tests {
         let labels = series_labels("cpu_usage_user", &user, &key("user"), &host).unwrap();
         assert_eq!(labels.to_string(), "cpu_usage_user{host=\"web-1\", mode=\"user\", tag_role=\"web\"}");
         let Expr::VectorSelector(selector) = parse("cpu_usage_user").unwrap() else { panic!("a selector") };
-        let need = Need { selector: &selector, from_ms: 60_000, to_ms: 120_000, tier: Tier::Minute };
+        let need = Need { selector: &selector, from_ms: 60_000, to_ms: 120_000, tier: Tier::Raw };
         let at = |s: i64| (s, Summary::of(0.25));
         let column =
             Column { host: "web-1".parse().unwrap(), key: key("user"), points: vec![at(0), at(60), at(120), at(180)] };

@@ -57,7 +57,7 @@ fn walk<'a>(expr: &'a Expr, grid: Grid, top: Grid, found: &mut Needs<'a>) {
     let mut add = |selector: &'a VectorSelector, back_ms: i64, is_range| {
         let (from_ms, to_ms) = Shift::of(selector, top).span(grid);
         let need =
-            Need { selector, from_ms: from_ms.min(to_ms) - back_ms, to_ms: to_ms.max(from_ms), tier: Tier::Minute };
+            Need { selector, from_ms: from_ms.min(to_ms) - back_ms, to_ms: to_ms.max(from_ms), tier: Tier::Raw };
         let known = found.entry(key(selector, is_range)).or_insert_with(|| need.clone());
         known.from_ms = known.from_ms.min(need.from_ms);
         known.to_ms = known.to_ms.max(need.to_ms);
@@ -81,7 +81,7 @@ fn tier(need: &Need<'_>, is_range: bool, grid: Grid, now_ms: i64) -> Tier {
     let is_kept = |tier: Tier| need.from_ms >= now_ms - tier.kept_s() * 1_000;
     match [Tier::Hour, Tier::FiveMinutes].into_iter().find(|tier| is_long(*tier)) {
         Some(tier) if tier == Tier::Hour || is_kept(tier) => tier,
-        _ => [Tier::Minute, Tier::FiveMinutes].into_iter().find(|tier| is_kept(*tier)).unwrap_or(Tier::Hour),
+        _ => [Tier::Raw, Tier::FiveMinutes].into_iter().find(|tier| is_kept(*tier)).unwrap_or(Tier::Hour),
     }
 }
 
@@ -108,11 +108,11 @@ mod tests {
     #[test]
     fn what_was_measured_is_read_while_it_is_kept_and_the_step_is_short() {
         for (query, days_ago, days, step_s, tier) in [
-            ("load1", 1, 1, 60, Tier::Minute),
-            ("load1", 10, 10, 600, Tier::Minute),
+            ("load1", 1, 1, 60, Tier::Raw),
+            ("load1", 10, 10, 600, Tier::Raw),
             ("load1", 10, 10, 1_800, Tier::FiveMinutes),
             ("load1", 10, 10, 6 * 3_600, Tier::Hour),
-            ("rate(load1[1h])", 10, 10, 6 * 3_600, Tier::Minute),
+            ("rate(load1[1h])", 10, 10, 6 * 3_600, Tier::Raw),
             ("load1", 20, 1, 60, Tier::FiveMinutes),
             ("load1 offset 30d", 1, 1, 60, Tier::FiveMinutes),
             ("load1", 100, 1, 60, Tier::Hour),
