@@ -4,8 +4,15 @@
 //! `cargo bench -p palisade-monitor`. CPU time of the whole process, helper threads included, so
 //! that other work on the machine disturbs little. Starts and ends its own `sleep` processes.
 
+use palisade_core::Timestamp;
+use palisade_guard::{Host, WatchContext};
 use palisade_monitor::difference;
-use palisade_sys::sample::{Sample, Sampler, statvfs};
+use palisade_monitor::watch::Sampling;
+use palisade_monitor::watch::pace::Clocks;
+use palisade_sys::Root;
+use palisade_sys::process_files::ProcessFiles;
+use palisade_sys::sample::{Sample, Sampler, agent_use, boot_time_ns, statvfs, thread_cpu_ns};
+use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -57,6 +64,7 @@ fn main() {
             Ok(per_sample) => rows.push(Row { what, processes, per_sample }),
             Err(why) => skipped.push(format!("skipped: {what}: {why}")),
         }
+        sampler_loop(processes);
         drop(sleepers);
     }
     print(&rows);
@@ -179,6 +187,51 @@ fn print(rows: &[Row]) {
             system.map_or_else(|| "–".to_owned(), |system| format!("{:.2} µs", (us - system) / row.processes as f64));
         println!("{:<40} {:>10} {:>11.0} µs {each:>14} {ratio:>22}", row.what, row.processes, us);
     }
+}
+
+/// Clocks that run as fast as the loop does its work; CPU time is the real one.
+struct Ahead(Cell<u64>);
+
+impl Clocks for Ahead {
+    fn wall(&self) -> Timestamp {
+        Timestamp::from_nanosecond(1_795_348_800_000_000_000 + i128::from(self.0.get())).unwrap_or_default()
+    }
+
+    fn boot_ns(&self) -> u64 {
+        self.0.get()
+    }
+
+    fn thread_cpu_ns(&self) -> u64 {
+        thread_cpu_ns()
+    }
+
+    fn process_cpu_us(&self) -> u64 {
+        agent_use().cpu_us
+    }
+}
+
+/// What the whole loop costs, with frames each minute and the ring: sixteen minutes of it at once.
+fn sampler_loop(processes: usize) {
+    const MINUTES: u64 = 16;
+    let clocks = Ahead(Cell::new(boot_time_ns()));
+    let before_mb = resident_mb();
+    let host = Host { id: "bench".parse().expect("a name"), root: Root::live() };
+    let files = ProcessFiles::at(std::path::Path::new("/")).expect("/proc is there");
+    let mut round = Sampling::default().round(Sampler::live().expect("/proc is there"), files, &clocks, &host);
+    let context = WatchContext::new(|_, _| {}, || false, std::sync::Arc::default());
+    let end_ns = clocks.0.get() + MINUTES * 60_000_000_000;
+    let begun_ns = thread_cpu_ns();
+    while clocks.0.get() < end_ns {
+        let wait = round.turn(&context);
+        clocks.0.set(clocks.0.get() + wait.as_nanos() as u64);
+    }
+    let share = (thread_cpu_ns() - begun_ns) as f64 / (MINUTES as f64 * 60e9) * 100.0;
+    println!(
+        "loop with ring, {processes} processes: {share:.3} % of a core, holds {:.2} MB, resident {before_mb:.1} → {:.1} MB, step `{}`",
+        round.bytes() as f64 / 1e6,
+        resident_mb(),
+        round.level().as_str(),
+    );
 }
 
 /// CPU time of a system sample and of one with all processes, and how many these were.

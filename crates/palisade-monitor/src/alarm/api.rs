@@ -5,7 +5,7 @@ use super::book::Book;
 use super::rule::RuleSpec;
 use super::store::{self, AlarmRow};
 use super::view::{self, AlarmDetail, AlarmView, HistoryEntry, RuleView};
-use super::{RULES_TOPIC, TOPIC};
+use super::{RULES_TOPIC, TOPIC, tell};
 use crate::Monitor;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
@@ -17,7 +17,6 @@ use palisade_guard::store::{self as frame_store, at};
 use palisade_guard::{GuardError, ServerContext, kind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::collections::HashMap;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -84,9 +83,7 @@ async fn alarms_list(
     let mut db = context.db.read().acquire().await?;
     let rows = store::alarms_since(&mut db, ended_after, ALARMS_MAX).await?;
     let book = Book::read(&mut db).await?;
-    let down = down(&rows);
-    let mut all: Vec<AlarmView> =
-        rows.iter().map(|row| view::of_row(row, down.get(&row.host).copied(), &caller)).collect();
+    let mut all: Vec<AlarmView> = rows.iter().map(|row| view::of_row(row, &caller)).collect();
     let pending = monitor.alarms.pending();
     let of_pending = |(host, outcome): &(HostId, super::live::Outcome)| {
         Some(view::of_pending(book.rule(&outcome.watched.rule)?, host, outcome, &caller))
@@ -110,13 +107,9 @@ async fn alarms_list(
         true => "nothing is wrong by any rule",
         false => "there is no alarm rule; switch the built-in ones on with POST /api/v1/monitor/rules/basics",
     };
-    Ok(Json(Page::of(all, &page)?.because(reason)))
-}
-
-/// The alarms that say that a host is away, by host.
-fn down(rows: &[AlarmRow]) -> HashMap<String, i64> {
-    let open = rows.iter().filter(|row| row.ended.is_none() && row.policy < 0);
-    open.filter(|row| row.read_body().told.host_down).map(|row| (row.host.clone(), row.id)).collect()
+    let mut page = Page::of(all, &page)?.because(reason);
+    view::fated(&mut db, &mut page.items, context.now()).await?;
+    Ok(Json(page))
 }
 
 /// One alarm, what became of it, and what its host saw.
@@ -128,10 +121,11 @@ async fn alarm_show(
 ) -> Result<Json<AlarmDetail>, ApiError> {
     let mut db = context.db.read().acquire().await?;
     let row = found(store::alarm(&mut db, number(&id)?).await?, &id)?;
-    let open = store::alarms_open(&mut db).await?;
     let history = store::changes(&mut db, row.id).await?.into_iter();
     let history = history.map(|(ms, state, value)| HistoryEntry { at: at(ms), state, value }).collect();
-    let alarm = view::of_row(&row, down(&open).get(&row.host).copied(), &caller);
+    let mut alarm = [view::of_row(&row, &caller)];
+    view::fated(&mut db, &mut alarm, context.now()).await?;
+    let [alarm] = alarm;
     Ok(Json(AlarmDetail { alarm, history, ring: super::cause::kept(&row).and_then(|kept| kept.ring) }))
 }
 
@@ -192,14 +186,14 @@ async fn acknowledge(
     row.acknowledged_note = taken.flatten().filter(|note| !note.is_empty());
     row.acknowledged_by = by;
     store::alarm_put(&mut tx, &mut row, "").await?;
-    context.notify.acknowledge(&mut tx, &format!("alarm/{id}"), row.acknowledged_by.as_deref()).await?;
+    context.notify.acknowledge(&mut tx, &tell::key(id), row.acknowledged_by.as_deref()).await?;
     let (verb, did) =
         if row.acknowledged_by.is_some() { ("acknowledge", "taken on") } else { ("hand-back", "handed back") };
     let message = format!("alarm {id} ({}) {did}", row.read_body().title);
     context.record(&mut tx, &audited(context, caller, verb, row.read_host(), message, id)).await?;
     tx.commit().await.map_err(GuardError::from)?;
     context.publish(&[TOPIC, "journal"]);
-    Ok(Json(view::of_row(&row, None, caller)))
+    Ok(Json(view::of_row(&row, caller)))
 }
 
 fn audited(

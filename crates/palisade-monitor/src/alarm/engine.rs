@@ -95,6 +95,7 @@ impl Engine {
         if self.read_at_s == i64::MIN || ran_s - self.read_at_s >= HOSTS_EVERY_S {
             self.read(ran_s).await?;
         }
+        self.monitor.pulse.beat("alarms", self.context.now());
         let again = std::mem::take(&mut self.again);
         if let Err(error) = self.judge(again.iter(), ran_s).await {
             self.again.extend(again);

@@ -221,7 +221,8 @@ impl Kind for ResourceGroup {
         Box::pin(async move {
             room(db, "ResourceGroup", changes, GROUPS_MAX).await?;
             used(db, changes, "group").await?;
-            Ok(effects(changes, "group"))
+            let hosts = crate::setting::policy::moved_by_groups(db, changes).await?;
+            Ok(Effects { hosts, ..effects(changes, "group") })
         })
     }
 }

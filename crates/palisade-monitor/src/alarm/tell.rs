@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 
 /// The first word of it is not sent before its cause could come.
 const CAUSE_MS: u64 = 1_500;
+/// A rule that says this, as those do that say nothing, leaves it to the policy how often it is told.
+const REPEAT_DEFAULT: &str = "4h";
 
 /// How a rule has its alarms told.
 pub fn told(spec: &RuleSpec) -> Told {
@@ -95,6 +97,11 @@ fn amount(value: f64, unit: &str) -> String {
     format!("{:.1} {}{unit}", value / 1024_f64.powi(power as i32), prefixes[power])
 }
 
+/// The key of the notices of an alarm.
+pub fn key(id: &str) -> String {
+    format!("alarm/{id}")
+}
+
 /// The notice of an alarm as it stands.
 pub fn notice(row: &AlarmRow, state: NoticeState, reason: Option<&str>) -> Notice {
     let body = row.read_body();
@@ -112,7 +119,7 @@ pub fn notice(row: &AlarmRow, state: NoticeState, reason: Option<&str>) -> Notic
         label("host_down", "true");
     }
     Notice {
-        key: format!("alarm/{}", row.id),
+        key: key(&row.id.to_string()),
         state,
         urgency: body.told.urgency,
         severity: row.read_severity(),
@@ -137,7 +144,9 @@ fn annotations(row: &AlarmRow, body: &AlarmBody, reason: Option<&str>) -> BTreeM
     let mut all = BTreeMap::new();
     let mut say = |name: &str, value: String| _ = all.insert(name.to_owned(), value);
     say("summary", body.title.clone());
-    say("repeat", body.told.repeat.clone());
+    if body.told.repeat != REPEAT_DEFAULT {
+        say("repeat", body.told.repeat.clone()); // else the policy says
+    }
     if !body.metric.is_empty() {
         say("value", shown(row.value, &body.unit));
         say(

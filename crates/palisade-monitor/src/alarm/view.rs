@@ -7,11 +7,14 @@ use super::rule::RuleSpec;
 use super::store::AlarmRow;
 use super::{Counts, tell};
 use crate::model::CauseProcess;
+use crate::notify::{self, Notified, Silenced};
 use palisade_core::{HostId, Severity, Timestamp};
+use palisade_guard::GuardError;
 use palisade_guard::api::{Caller, Can, Role};
 use palisade_guard::store::at;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
+use sqlx::SqliteConnection;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
@@ -98,31 +101,6 @@ pub struct Acknowledged {
     pub note: Option<String>,
 }
 
-/// A silence that holds an alarm back.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Silenced {
-    /// Its name.
-    pub name: String,
-    /// Until when.
-    #[schema(value_type = String, format = DateTime)]
-    pub until: Timestamp,
-}
-
-/// One time that somebody was told.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct Notified {
-    /// By which channel.
-    pub channel: String,
-    /// When.
-    #[schema(value_type = String, format = DateTime)]
-    pub at: Timestamp,
-    /// Whether it arrived.
-    pub ok: bool,
-    /// Why not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-}
-
 /// Who did it.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct CauseView {
@@ -181,8 +159,8 @@ pub struct RuleView {
     pub evaluated_at: Option<Timestamp>,
 }
 
-/// Of a stored alarm; `down` is the alarm that says that its host is away.
-pub fn of_row(row: &AlarmRow, down: Option<i64>, caller: &Caller) -> AlarmView {
+/// Of a stored alarm; who was told is added by [`fated`].
+pub fn of_row(row: &AlarmRow, caller: &Caller) -> AlarmView {
     let body = row.read_body();
     let is_metric = row.policy >= 0;
     let by = row.acknowledged_by.clone().zip(row.acknowledged_at);
@@ -209,11 +187,28 @@ pub fn of_row(row: &AlarmRow, down: Option<i64>, caller: &Caller) -> AlarmView {
         resolved_at: row.ended.map(at),
         acknowledged: by.map(|(by, ms)| Acknowledged { by, at: at(ms), note: row.acknowledged_note.clone() }),
         silenced: None,
-        inhibited_by: down.filter(|id| *id != row.id && row.ended.is_none()).map(|id| id.to_string()),
+        inhibited_by: None,
         cause: kept.map(|kept| CauseView { sentence: kept.sentence, processes: kept.processes }),
         notified: Vec::new(),
         can: can(caller, row.ended.is_none()),
     }
+}
+
+/// Adds who was told of these alarms, and what hides them.
+pub async fn fated(db: &mut SqliteConnection, alarms: &mut [AlarmView], now: Timestamp) -> Result<(), GuardError> {
+    let mut stored: Vec<&mut AlarmView> = alarms.iter_mut().filter(|alarm| alarm.fired_at.is_some()).collect();
+    let keys: Vec<String> = stored.iter().map(|alarm| tell::key(&alarm.id)).collect();
+    if keys.is_empty() {
+        return Ok(());
+    }
+    for (alarm, fate) in stored.iter_mut().zip(notify::fates(db, &keys, now).await?) {
+        alarm.notified = fate.notified;
+        let is_open = alarm.resolved_at.is_none();
+        alarm.silenced = fate.silenced.filter(|_| is_open);
+        let hidden_by = fate.inhibited_by.filter(|_| is_open);
+        alarm.inhibited_by = hidden_by.map(|key| key.trim_start_matches("alarm/").to_owned());
+    }
+    Ok(())
 }
 
 /// Of what is about to fire.

@@ -56,8 +56,7 @@ pub fn needs(expr: &Expr, grid: Grid, now_ms: i64) -> Needs<'_> {
 fn walk<'a>(expr: &'a Expr, grid: Grid, top: Grid, found: &mut Needs<'a>) {
     let mut add = |selector: &'a VectorSelector, back_ms: i64, is_range| {
         let (from_ms, to_ms) = Shift::of(selector, top).span(grid);
-        let need =
-            Need { selector, from_ms: from_ms.min(to_ms) - back_ms, to_ms: to_ms.max(from_ms), tier: Tier::Raw };
+        let need = Need { selector, from_ms: from_ms.min(to_ms) - back_ms, to_ms: to_ms.max(from_ms), tier: Tier::Raw };
         let known = found.entry(key(selector, is_range)).or_insert_with(|| need.clone());
         known.from_ms = known.from_ms.min(need.from_ms);
         known.to_ms = known.to_ms.max(need.to_ms);
