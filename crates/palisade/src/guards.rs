@@ -97,6 +97,11 @@ pub async fn figures(db: &mut SqliteConnection, hosts: &[HostId]) -> Result<Hash
     Ok(hosts.iter().map(of).collect())
 }
 
+/// How many alarms fire.
+pub async fn alarms_firing(db: &mut SqliteConnection) -> Result<usize, GuardError> {
+    palisade_monitor::alarm::store::alarms_firing(db).await
+}
+
 /// Which of [`PRACTICES`] a guard serves, in their order.
 pub fn served(guards: &[Entry]) -> Vec<bool> {
     PRACTICES.iter().map(|practice| guards.iter().any(|g| g.practices.contains(&practice.id))).collect()

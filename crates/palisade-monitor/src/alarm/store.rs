@@ -146,6 +146,14 @@ pub async fn alarms_open(db: &mut SqliteConnection) -> Result<Vec<AlarmRow>, Gua
     Ok(sqlx::query_as("SELECT * FROM monitor_alarm WHERE ended IS NULL ORDER BY id").fetch_all(db).await?)
 }
 
+/// How many alarms fire.
+pub async fn alarms_firing(db: &mut SqliteConnection) -> Result<usize, GuardError> {
+    let (count,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM monitor_alarm WHERE ended IS NULL AND state = 'firing'")
+        .fetch_one(db)
+        .await?;
+    Ok(count as usize)
+}
+
 /// Every alarm that is not over, and those that ended since, newest first.
 pub async fn alarms_since(
     db: &mut SqliteConnection,

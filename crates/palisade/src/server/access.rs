@@ -34,10 +34,11 @@ pub const ANONYMOUS: [(&str, &str); 4] =
 const APPLY: (&str, &str) = ("POST", "/api/v1/apply");
 /// What a viewer may send although it is no GET: it changes nothing that lasts, or only what is the
 /// viewer's own.
-const VIEWER_MAY: [(&str, &str); 7] = [
+const VIEWER_MAY: [(&str, &str); 8] = [
     ("DELETE", "/api/v1/session"),
     ("DELETE", "/api/v1/sessions"),
     ("POST", "/api/v1/monitor/live"),
+    ("POST", "/api/v1/monitor/backtest"),
     ("POST", "/api/v1/account/password"),
     ("POST", "/api/v1/account/totp"),
     ("POST", "/api/v1/account/totp/confirm"),

@@ -50,6 +50,8 @@ pub struct NextView {
 pub struct Counts {
     silent: usize,
     plans_on_probation: usize,
+    /// Alarms that fire.
+    alarms_firing: usize,
     /// Open findings by severity.
     findings_open: BTreeMap<String, usize>,
 }
@@ -87,6 +89,7 @@ pub async fn show(Inject(server): Inject<Server>, _caller: Caller) -> Result<Jso
     let hosts = fleet::snapshot(&server).await?;
     let mut db = server.context.db.read().acquire().await?;
     let plans_on_probation = store::plan_count(&mut db, PlanState::Probation).await? as usize;
+    let alarms_firing = guards::alarms_firing(&mut db).await?;
     let do_next = do_next(&mut db, &hosts).await?;
     drop(db);
     let practices = practices(&server, &hosts);
@@ -95,7 +98,7 @@ pub async fn show(Inject(server): Inject<Server>, _caller: Caller) -> Result<Jso
     Ok(Json(OverviewView {
         hosts_total: hosts.len(),
         need_you: hosts.iter().filter(|h| needs_you(h)).count(),
-        counts: Counts { silent, plans_on_probation, findings_open: by_severity(&hosts) },
+        counts: Counts { silent, plans_on_probation, alarms_firing, findings_open: by_severity(&hosts) },
         score: score(&states),
         practices,
         do_next,

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod act;
+mod alarm;
 mod api;
 mod check;
 mod cloud_init;
@@ -19,5 +20,6 @@ mod raw;
 mod resource;
 mod running;
 mod sampling;
+mod sink;
 mod trust;
 mod users;
