@@ -130,7 +130,7 @@ fn containers() -> Duration {
     write("sys/fs/cgroup/cgroup.controllers", "cpu io memory pids\n");
     let without = sample_of(dir.path());
     for n in 0..CONTAINERS {
-        let at = |file: &str| format!("sys/fs/cgroup/system.slice/docker-{n:064x}.scope/{file}");
+        let at = |file: &str| format!("sys/fs/cgroup/system.slice/docker-{n:02x}{:062}.scope/{file}", 0);
         write(&at("cpu.stat"), "usage_usec 1\nuser_usec 1\nsystem_usec 0\nthrottled_usec 0\n");
         write(&at("memory.stat"), &"inactive_file 1\n".repeat(40));
         write(&at("memory.events"), "low 0\noom_kill 0\n");
