@@ -138,6 +138,7 @@ pub const ALIASES: &[Alias] = &[
     alias("proc_blocked_count", "processes", Some("blocked"), COUNT),
     alias("proc_sleeping_count", "processes", Some("sleeping"), COUNT),
     alias("proc_specified_count", "watch_processes", None, COUNT),
+    alias("specified_process_file", "watch_open_files", None, COUNT),
     // Graphics processors.
     alias("gpu_usage_gpu", "gpu_usage_ratio", None, PERCENT),
     alias("gpu_usage_mem", "gpu_memory_used_ratio", None, PERCENT),
