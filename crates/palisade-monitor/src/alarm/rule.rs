@@ -232,8 +232,8 @@ pub fn policies_checked(policies: &[Policy]) -> Result<(), ApiError> {
         let error = ApiError::invalid(format!("more than {POLICIES_MAX} policies")).at("spec.policies");
         return Err(error.hint("make several rules"));
     }
-    let each = policies.iter().enumerate();
-    each.map(|(n, policy)| policy.checked().map_err(|e| e.at(format!("spec.policies[{n}]")))).collect()
+    let mut each = policies.iter().enumerate();
+    each.try_for_each(|(n, policy)| policy.checked().map_err(|e| e.at(format!("spec.policies[{n}]"))))
 }
 
 impl Policy {

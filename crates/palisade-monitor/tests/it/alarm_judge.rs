@@ -290,7 +290,9 @@ fn ends_are_measured(test: &Test, rows: &[(i64, f64)], told: &[Transition]) -> R
                 let was_silent = began.to == Change::NoData;
                 let right = |value: f64| was_silent || value <= test.recover.unwrap_or(test.threshold);
                 let period = |at_s: i64| if test.period_s == 0 { at_s } else { at_s.div_euclid(test.period_s) };
-                let is_after = |at_s: i64| at_s >= began.at_s + i64::from(was_silent) && at_s <= transition.at_s;
+                // no data is said so long after the last sample before the silence
+                let from_s = if was_silent { began.at_s - test.no_data_after_s + 1 } else { began.at_s };
+                let is_after = |at_s: i64| (from_s..=transition.at_s).contains(&at_s);
                 let since = rows.iter().filter(|(at_s, value)| is_after(*at_s) && right(*value));
                 let periods: BTreeSet<i64> = since.map(|(at_s, _)| period(*at_s)).collect();
                 prop_assert!(
