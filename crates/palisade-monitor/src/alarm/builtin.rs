@@ -75,7 +75,7 @@ const ROWS: &[Row] = &[
     }),
     ("basics-clock", "A wrong clock breaks sign-in, certificates and every comparison of logs.", || {
         json!({ "severity": "medium", "cause": false, "policies": [
-            { "metric": "clock_unsynchronised", "statistic": "min", "operator": "==", "threshold": 1.0, "period": "20m", "count": 3 },
+            { "metric": "clock_synchronised", "statistic": "max", "operator": "<", "threshold": 1.0, "period": "20m", "count": 3 },
         ] })
     }),
     ("basics-processes", "None of the processes that shall run is there.", || {
@@ -93,7 +93,7 @@ const ROWS: &[Row] = &[
         "A certificate ends within 14 days: renewing by itself has failed, or nobody has thought of it.",
         || {
             json!({ "severity": "high", "cause": false, "policies": [
-            { "metric": "probe_tls_expiry_seconds", "statistic": "min", "operator": "<", "threshold": 1_209_600.0, "count": 2 },
+            { "metric": "probe_tls_days_left", "statistic": "min", "operator": "<", "threshold": 14.0, "count": 2 },
         ] })
         },
     ),

@@ -302,16 +302,21 @@ fn enter(state: &mut SeriesState, phase: Phase, to: Change, at_s: i64, out: &mut
 }
 
 /// What is compared with the threshold; nothing where a change is asked for and there is no period
-/// right before, or it was zero.
+/// right before.
 fn compared(test: &Test, value: f64, (before, before_end_s): (f64, i64), from_s: i64) -> Option<f64> {
     if !test.operator.is_change() {
         return Some(value);
     }
     let follows = before_end_s != 0 && (test.period_s == 0 || before_end_s == from_s);
-    if !follows || before == 0.0 {
+    if !follows {
         return None;
     }
-    let percent = (value - before) / before.abs() * 100.0;
+    let percent = match value - before {
+        0.0 => 0.0,
+        // any change of nothing is beyond every percentage
+        change if before == 0.0 => f64::MAX.copysign(change),
+        change => change / before.abs() * 100.0,
+    };
     Some(if test.operator == Operator::Fall { -percent } else { percent })
 }
 

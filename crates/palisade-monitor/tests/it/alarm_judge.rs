@@ -118,7 +118,8 @@ fn a_period_is_compared_with_the_one_right_before_it() {
         [(10, Change::Firing), (15, Change::Resolved)]
     );
     assert_eq!(said(rise.clone(), json!({}), &values(&[(0.2, 5), (-1.0, 5), (0.9, 6)])), [], "a gap is no fall");
-    assert_eq!(said(rise, json!({}), &values(&[(0.0, 5), (0.9, 6)])), [], "nothing is a multiple of zero");
+    let from_nothing = values(&[(0.0, 5), (0.9, 11)]);
+    assert_eq!(said(rise, json!({}), &from_nothing), [(10, Change::Firing), (15, Change::Resolved)]);
     let fall = json!({ "operator": "fall", "threshold": 50.0, "count": 1 });
     assert_eq!(said(fall, json!({}), &values(&[(0.8, 1), (0.3, 1)])), [(1, Change::Firing)]);
 }
