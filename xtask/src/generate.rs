@@ -6,11 +6,20 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// What `palisade schema <word>` prints, and where it lies in the repository.
-const SCHEMAS: [(&str, &str); 4] = [
+const SCHEMAS: [(&str, &str); 13] = [
     ("openapi", "console/openapi.json"),
     ("check", "schemas/check.json"),
     ("Host", "schemas/resources/host.json"),
     ("AddressAllow", "schemas/resources/address-allow.json"),
+    ("AlarmRule", "schemas/resources/alarm-rule.json"),
+    ("AlarmTemplate", "schemas/resources/alarm-template.json"),
+    ("NotificationChannel", "schemas/resources/notification-channel.json"),
+    ("NotificationPolicy", "schemas/resources/notification-policy.json"),
+    ("Probe", "schemas/resources/probe.json"),
+    ("ProcessWatch", "schemas/resources/process-watch.json"),
+    ("ResourceGroup", "schemas/resources/resource-group.json"),
+    ("Sampling", "schemas/resources/sampling.json"),
+    ("Silence", "schemas/resources/silence.json"),
 ];
 /// What `npm run generate` makes of the first of them.
 const TYPES: &str = "console/src/api/schema.d.ts";

@@ -460,6 +460,194 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/monitor/agentless/{host}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a host without an agent needs, and how it stands. */
+        get: operations["agentless_show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitor/agentless/{host}/pin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Confirms the key of a host: from then on it is logged in to, and refused with any other key. */
+        post: operations["agentless_pin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitor/alarms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Alarms: those that are not over first, newest first. */
+        get: operations["alarms_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitor/alarms/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One alarm, what became of it, and what its host saw. */
+        get: operations["alarm_show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitor/alarms/{id}/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes an alarm on: while somebody has it, it is neither repeated nor escalated. */
+        post: operations["alarm_acknowledge"];
+        /** Hands an alarm back. */
+        delete: operations["alarm_unacknowledge"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitor/alarms/{id}/silence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a Silence of this rule on this host and series. */
+        post: operations["alarm_silence"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitor/backtest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What a rule would have done. Changes nothing. */
+        post: operations["backtest_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitor/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every channel, and how it does. */
+        get: operations["channels_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitor/channels/{name}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends a test by a channel, past policies, silences and the outbox. */
+        post: operations["channel_test"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitor/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The newest 1,000 deliveries, newest first. */
+        get: operations["deliveries_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitor/deliveries/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends a delivery that waits or was given up now. */
+        post: operations["delivery_retry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/monitor/latest": {
         parameters: {
             query?: never;
@@ -511,6 +699,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/monitor/probes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every probe and how its newest look ended. */
+        get: operations["probes_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitor/probes/{name}/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Looks now, and answers with how that ended. */
+        post: operations["probe_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/monitor/processes": {
         parameters: {
             query?: never;
@@ -518,11 +740,203 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The processes that used the most CPU time and hold the most memory. */
+        /** The processes that used the most CPU time, hold the most memory, and read and wrote the most. */
         get: operations["processes_list"];
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitor/prometheus/api/v1/label/{name}/values": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The values of a label, of all series or of those that `match[]` finds. */
+        get: operations["label_values"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitor/prometheus/api/v1/labels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The names of all labels, or of those of the series that `match[]` finds. */
+        get: operations["labels_get"];
+        put?: never;
+        /** The same, with a form as body. */
+        post: operations["labels_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitor/prometheus/api/v1/metadata": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What each metric is: type, help, unit. */
+        get: operations["metadata"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitor/prometheus/api/v1/query": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What an expression in PromQL is worth now, or at `time`. */
+        get: operations["query_get"];
+        put?: never;
+        /** The same, with a form as body. */
+        post: operations["query_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitor/prometheus/api/v1/query_range": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What an expression in PromQL is worth from `start` to `end`, every `step`. */
+        get: operations["query_range_get"];
+        put?: never;
+        /** The same, with a form as body. */
+        post: operations["query_range_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitor/prometheus/api/v1/series": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The series that any of the selectors `match[]` finds. */
+        get: operations["series_get"];
+        put?: never;
+        /** The same, with a form as body. */
+        post: operations["series_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitor/prometheus/api/v1/status/buildinfo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What answers here. */
+        get: operations["build"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitor/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every rule, the built-in ones that are switched on included, and where its series stand. */
+        get: operations["rules_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitor/rules/basics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Switches the built-in rules on or off. */
+        post: operations["basics_switch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitor/secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The secrets, by name; what is secret is never shown. */
+        get: operations["secrets_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitor/secrets/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Sets a secret, or sets it anew. */
+        put: operations["secret_set"];
+        post?: never;
+        /** Removes a secret; channels that name it wait until it is set again. */
+        delete: operations["secret_delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -537,6 +951,23 @@ export interface paths {
         };
         /** One metric over time, at most 2,000 points per series. */
         get: operations["series_show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitor/silences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every silence, active ones first. */
+        get: operations["silences_list"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1089,6 +1520,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The newest values of every host that was heard of within 5 minutes, to be scraped by Prometheus. */
+        get: operations["metrics_text"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1112,6 +1560,23 @@ export interface components {
             /** @description Whether a second factor is in force. */
             totp: boolean;
         };
+        /** @description What is said with it. */
+        AcknowledgeParams: {
+            /** @description For the others, at most 500 characters. */
+            note?: string | null;
+        };
+        /** @description Who has taken an alarm on. */
+        Acknowledged: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description Who. */
+            by: string;
+            /** @description What they said. */
+            note?: string | null;
+        };
         /**
          * @description What happens to a resource.
          * @enum {string}
@@ -1123,6 +1588,114 @@ export interface components {
             from?: string | null;
             /** @description A user's or token's name, `local-root`, `agent` or `server`. */
             name: string;
+        };
+        /** @description A host without an agent: what it needs to let the server in, and how that goes. */
+        AgentlessView: {
+            /** @description Where it is reached. */
+            address: string;
+            /** @description The line for `~/.ssh/authorized_keys` of that account: the key, and the one command that it may run. */
+            authorized_line: string;
+            /** @description The host. */
+            host: string;
+            host_key?: null | components["schemas"]["HostKeyView"];
+            last?: null | components["schemas"]["LastVisit"];
+            /**
+             * Format: int32
+             * @description The port of its SSH service.
+             */
+            port: number;
+            /** @description The public half of the server's key. */
+            public_key: string;
+            shown_key?: null | components["schemas"]["HostKeyView"];
+            /** @description The account that the server logs in to. */
+            user: string;
+        };
+        /** @description One alarm, with its past. */
+        AlarmDetail: components["schemas"]["AlarmView"] & {
+            /** @description What became of it, oldest first. */
+            history: components["schemas"]["HistoryEntry"][];
+            ring?: null | components["schemas"]["Ring"];
+        };
+        /** @description An alarm. */
+        AlarmView: {
+            acknowledged?: null | components["schemas"]["Acknowledged"];
+            /** @description What may be done about it. */
+            can: {
+                [key: string]: components["schemas"]["Can"];
+            };
+            cause?: null | components["schemas"]["CauseView"];
+            /**
+             * Format: date-time
+             * @description When it fired.
+             */
+            fired_at?: string | null;
+            /** @description Where; absent for the server itself. */
+            host?: string | null;
+            /** @description Its number; of what is only about to fire, a text that is no number. */
+            id: string;
+            /** @description The alarm that says that its host is away. */
+            inhibited_by?: string | null;
+            /** @description What tells the series apart. */
+            labels: {
+                [key: string]: string;
+            };
+            /** @description The metric by our name; empty for an event. */
+            metric: string;
+            /** @description Who was told. */
+            notified: components["schemas"]["Notified"][];
+            /** @description By what. */
+            operator?: string | null;
+            /** @description How long a period is. */
+            period?: string | null;
+            /**
+             * Format: int64
+             * @description The place of the policy; absent for an event.
+             */
+            policy?: number | null;
+            /**
+             * Format: date-time
+             * @description When it was over.
+             */
+            resolved_at?: string | null;
+            /** @description The rule. */
+            rule: string;
+            /** @description What it says. */
+            sentence: string;
+            /** @description How much it matters. */
+            severity: components["schemas"]["Severity"];
+            silenced?: null | components["schemas"]["Silenced"];
+            /**
+             * Format: date-time
+             * @description Since when it is in this state.
+             */
+            since: string;
+            /** @description It fires, and samples no longer come. */
+            stale: boolean;
+            /** @description `pending`, `firing`, `no_data`, `resolved`, or `expired`: its rule was changed. */
+            state: string;
+            /** @description What of the period counted. */
+            statistic?: string | null;
+            /**
+             * Format: double
+             * @description With what it was compared, in the policy's own unit.
+             */
+            threshold?: number | null;
+            /** @description Its unit. */
+            unit: string;
+            /**
+             * Format: double
+             * @description The last value that was judged; null for an event.
+             */
+            value?: number | null;
+        };
+        /** @description A name of the service. */
+        Alias: {
+            /** @description The one value of the metric's label that it means; all of them if absent. */
+            label?: string | null;
+            /** @description `disk_usedPercent`. */
+            name: string;
+            /** @description The unit of the service: `%`, `GB`, `bit/s`. */
+            unit: string;
         };
         /** @description Whom never to shut out. */
         AllowParams: {
@@ -1161,6 +1734,46 @@ export interface components {
              * @description Since when.
              */
             since: string;
+        };
+        /** @description What it would have done. */
+        Answer: {
+            /**
+             * Format: int64
+             * @description Before this moment only summaries are kept, and some policies are judged by them as well as it
+             *     goes; Unix seconds.
+             */
+            approximate_before?: number | null;
+            /**
+             * Format: int64
+             * @description How often it would have fired.
+             */
+            fired: number;
+            /** @description Each firing, newest first, at most 500. */
+            firings: components["schemas"]["Firing"][];
+            /**
+             * Format: int64
+             * @description Hosts that had any.
+             */
+            hosts: number;
+            /** @description Why nothing was judged, if nothing was. */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description Series that were judged.
+             */
+            series: number;
+            /**
+             * Format: int64
+             * @description How many of these would have been over within 5 minutes.
+             */
+            shorter_than_5m: number;
+            /** @description Other thresholds, and how often those would have fired. */
+            suggestions: components["schemas"]["Suggestion"][];
+            /**
+             * Format: int64
+             * @description How long this took.
+             */
+            took_ms: number;
         };
         /** @description What a change does, or would do. */
         Applied: {
@@ -1219,6 +1832,24 @@ export interface components {
             key_file: string;
             root: components["schemas"]["RootView"];
         };
+        /** @description What is tried. */
+        BacktestParams: {
+            /**
+             * Format: date-time
+             * @description From this moment instead.
+             */
+            from?: string | null;
+            /** @description Of these hosts only. */
+            hosts?: string[] | null;
+            /** @description The spec of an AlarmRule. */
+            rule: components["schemas"]["RuleSpec"];
+            since?: null | components["schemas"]["Span"];
+            /**
+             * Format: date-time
+             * @description To this moment; now if absent.
+             */
+            to?: string | null;
+        };
         /** @description Whom to shut out. */
         BanParams: {
             /** @description An address or a network. */
@@ -1273,8 +1904,45 @@ export interface components {
              */
             since: string;
         };
+        /** @description On or off. */
+        Basics: {
+            /** @description Whether the built-in rules are judged. */
+            on: boolean;
+        };
         /** @description Whether an action is possible: `true`, or the reason why not. */
         Can: boolean | string;
+        /** @description A process in the ring; it may have ended since. */
+        CauseProcess: components["schemas"]["TopProcess"] & {
+            /**
+             * Format: double
+             * @description The most CPU time in one step, as a share of one core.
+             */
+            cpu_max: number;
+            /** @description True when it was gone at the end. */
+            ended: boolean;
+            /**
+             * Format: date-time
+             * @description When it was first seen in the ring.
+             */
+            first_at: string;
+            /**
+             * Format: date-time
+             * @description When it was last seen.
+             */
+            last_at: string;
+            /**
+             * Format: int64
+             * @description The most memory that it held.
+             */
+            rss_bytes_max: number;
+        };
+        /** @description Who did it. */
+        CauseView: {
+            /** @description First the one that did most. */
+            processes: components["schemas"]["CauseProcess"][];
+            /** @description In one sentence, without its full stop. */
+            sentence: string;
+        };
         /** @description The certificate by which a host is known. */
         CertificateView: {
             /**
@@ -1343,6 +2011,67 @@ export interface components {
             /** @description Of which section. */
             section: components["schemas"]["SectionName"];
         };
+        /** @description Where notifications go. The secret is set apart, by name: `palisade monitor secret set NAME`. */
+        ChannelSpec: {
+            /** @description May reach loopback, private and link-local addresses and the server's own; needs role admin. */
+            allow_private?: boolean;
+            /** @description Certificates of authorities that are trusted besides those of the system, as PEM. */
+            ca_pem?: string | null;
+            every?: null | components["schemas"]["Span"];
+            /** @description Smtp: the sender. */
+            from?: string | null;
+            /** @description Smtp: the server. */
+            host?: string | null;
+            /**
+             * Format: int32
+             * @description Smtp: its port; by `tls` if absent.
+             */
+            port?: number | null;
+            /**
+             * @description The name of its secret: the key that signs (webhook), the password (smtp), the address
+             *     (slack), the token (ntfy, alertmanager).
+             */
+            secret?: string | null;
+            template?: null | components["schemas"]["TemplateSpec"];
+            tls?: null | components["schemas"]["MailTls"];
+            /** @description Smtp: the receivers. */
+            to?: string[];
+            /** @description How it speaks. */
+            type: components["schemas"]["ChannelType"];
+            /** @description Webhook, ntfy (with the topic), alertmanager (without `/api`), heartbeat: where. */
+            url?: string | null;
+            /** @description Smtp, alertmanager: the name to sign in with; the secret is its password. */
+            user?: string | null;
+        };
+        /**
+         * @description How a channel speaks.
+         * @enum {string}
+         */
+        ChannelType: "webhook" | "smtp" | "slack" | "ntfy" | "alertmanager" | "heartbeat";
+        /** @description A channel and how it does. */
+        ChannelView: {
+            /**
+             * Format: int64
+             * @description Deliveries that were given up.
+             */
+            dead: number;
+            /** @description What went wrong since. */
+            last_error?: string | null;
+            /**
+             * Format: date-time
+             * @description When it last took something.
+             */
+            last_ok_at?: string | null;
+            /** @description Its name. */
+            name: string;
+            /** @description What is written about it. */
+            spec: components["schemas"]["ChannelSpec"];
+            /**
+             * Format: int64
+             * @description Deliveries that wait for it.
+             */
+            waiting: number;
+        };
         /**
          * @description An IPv4 or IPv6 network in canonical form: no host bits, no IPv4-mapped IPv6; a single address
          *     is a /32 or /128 and prints without its length.
@@ -1394,12 +2123,62 @@ export interface components {
         };
         /** @description What there is of everything. */
         Counts: {
+            /** @description Alarms that fire. */
+            alarms_firing: number;
             /** @description Open findings by severity. */
             findings_open: {
                 [key: string]: number;
             };
             plans_on_probation: number;
             silent: number;
+        };
+        /**
+         * @description A day of the week.
+         * @enum {string}
+         */
+        Day: "mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun";
+        /**
+         * @description Where a delivery stands.
+         * @enum {string}
+         */
+        DeliveryState: "waiting" | "sending" | "sent" | "dead";
+        /** @description A delivery as it is shown. */
+        DeliveryView: {
+            /**
+             * Format: int32
+             * @description How often it was tried.
+             */
+            attempts: number;
+            /** @description To which channel. */
+            channel: string;
+            /**
+             * Format: date-time
+             * @description Since when it is on its way.
+             */
+            created_at: string;
+            /** @description Of which group. */
+            group: string;
+            /**
+             * Format: int64
+             * @description Its number.
+             */
+            id: number;
+            /** @description What went wrong the last time. */
+            last_error?: string | null;
+            /**
+             * Format: date-time
+             * @description When it is tried next.
+             */
+            next_at?: string | null;
+            /**
+             * Format: date-time
+             * @description When the receiver took it.
+             */
+            sent_at?: string | null;
+            /** @description Where it stands. */
+            state: components["schemas"]["DeliveryState"];
+            /** @description What it says, in a line. */
+            title: string;
         };
         /** @description One field that differs. */
         Difference: {
@@ -1500,6 +2279,22 @@ export interface components {
              */
             time: string;
         };
+        /** @description Which events or findings make an alarm. */
+        EventPart: {
+            /** @description An event of this kind ends the alarm. Without it, it is told once. */
+            clear?: string | null;
+            finding?: null | components["schemas"]["FindingPart"];
+            /** @description Events of this kind, such as `frame.host.silent`; or all that begin so, with `*` at the end. */
+            kind?: string | null;
+            severity?: null | components["schemas"]["Severity"];
+            /**
+             * Format: int32
+             * @description So many events …
+             */
+            times?: number;
+            /** @description … in so long a time. What is told once is not told again within it. */
+            within?: components["schemas"]["Span"];
+        };
         /** @description An event with its id. */
         EventView: components["schemas"]["Event"] & {
             /**
@@ -1507,6 +2302,18 @@ export interface components {
              * @description Unique on this server; rises with the time of events.
              */
             id: number;
+        };
+        /** @description What the answer must be for the target to count as up. Nothing given: any answer of the target's own. */
+        Expected: {
+            /** @description One of the answers of a DNS server, as it is written in a zone: an address or a name. */
+            address?: string | null;
+            /** @description A text that the first MiB of the HTTP body contains. */
+            body?: string | null;
+            /**
+             * Format: int32
+             * @description The HTTP status; any from 200 to 399 if absent.
+             */
+            status?: number | null;
         };
         /** @description One listening socket of one host. */
         ExposureView: {
@@ -1589,6 +2396,14 @@ export interface components {
              */
             observed_at?: string | null;
         };
+        /** @description Which findings; all that is given must be true. */
+        FindingPart: {
+            /** @description Of this check. */
+            check?: string | null;
+            /** @description Of this practice. */
+            practice?: string | null;
+            severity?: null | components["schemas"]["Severity"];
+        };
         /**
          * @description Where a finding stands.
          * @enum {string}
@@ -1607,6 +2422,32 @@ export interface components {
             last_seen: string;
             /** Format: date-time */
             mended_at?: string | null;
+        };
+        /** @description One alarm that there would have been. */
+        Firing: {
+            /**
+             * Format: int64
+             * @description When it fired, Unix seconds.
+             */
+            from: number;
+            /** @description Where. */
+            host: string;
+            /** @description What tells the series apart. */
+            labels: {
+                [key: string]: string;
+            };
+            /**
+             * Format: double
+             * @description The worst value.
+             */
+            peak: number;
+            /** @description The place of the policy. */
+            policy: number;
+            /**
+             * Format: int64
+             * @description When it was over; absent while it lasts.
+             */
+            to?: number | null;
         };
         /** @description How a finding is mended. */
         Fix: {
@@ -1670,6 +2511,21 @@ export interface components {
              */
             version: string;
         };
+        /** @description One change of an alarm. */
+        HistoryEntry: {
+            /**
+             * Format: date-time
+             * @description When, by the clock of its host.
+             */
+            at: string;
+            /** @description `firing`, `no_data`, `stale`, `fresh`, `resolved`, `expired`. */
+            state: string;
+            /**
+             * Format: double
+             * @description The value.
+             */
+            value: number;
+        };
         /** @description One cell of the host grid. */
         HostCell: {
             name: components["schemas"]["HostId"];
@@ -1704,6 +2560,16 @@ export interface components {
          *     or digit (RFC 1123 plus the underscore that real host names have).
          */
         HostId: string;
+        /** @description A host key. */
+        HostKeyView: {
+            /** @description `SHA256:…`, as `ssh-keygen -lf` prints it. */
+            fingerprint: string;
+            /**
+             * Format: date-time
+             * @description When an operator has confirmed it; absent while nobody has, and nothing is logged in to.
+             */
+            pinned_at?: string | null;
+        };
         /**
          * @description What stands on a host.
          * @enum {string}
@@ -1938,6 +2804,39 @@ export interface components {
             /** @description The JSON Schema of a whole document. */
             schema: unknown;
         };
+        /** @description How the newest look ended. */
+        LastLook: {
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            at: string;
+            /**
+             * Format: double
+             * @description What it took, in seconds.
+             */
+            duration_s: number;
+            /** @description Why it is not up. */
+            error?: string | null;
+            /** @description What was learnt: `address`, `status`, `issuer`, `not_after`, `answers`, …. */
+            facts: {
+                [key: string]: unknown;
+            };
+            /** @description True if the target answered as expected. */
+            up: boolean;
+        };
+        /** @description How the newest login ended. */
+        LastVisit: {
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            at: string;
+            /** @description Why not. */
+            error?: string | null;
+            /** @description True if it brought the host's figures. */
+            ok: boolean;
+        };
         /** @description A value of the newest frame. */
         LatestValue: {
             /** @description What tells its series apart. */
@@ -2020,15 +2919,38 @@ export interface components {
             until: string;
         };
         /**
+         * @description How mail is protected on its way.
+         * @enum {string}
+         */
+        MailTls: "starttls" | "implicit" | "none";
+        /**
          * @description What manages the packages of a host.
          * @enum {string}
          */
         Manager: "dpkg" | "image" | "rpm" | "apk" | "unknown";
+        /** @description Which notices something is for. What is given must all be true of a notice. */
+        MatchSpec: {
+            /**
+             * @description With these labels; a value may begin with `!=`, or with `=~` or `!~` for a regular expression
+             *     that fits the whole value.
+             */
+            labels?: {
+                [key: string]: string;
+            };
+            scope?: null | components["schemas"]["Scope"];
+            severity?: null | components["schemas"]["Severity"];
+        };
+        /** @description A metric as the API shows it. */
+        Metric: components["schemas"]["MetricMeaning"] & {
+            /** @description What cloud services call it, or a series of it. */
+            aliases: components["schemas"]["Alias"][];
+        };
         /** @description What a metric means. */
-        Metric: {
-            /** @description What cloud services call it. */
-            alias?: string | null;
-            /** @description Where it stands among the others: `cpu`, `memory`, `disk`, `network`, `process`, `host`. */
+        MetricMeaning: {
+            /**
+             * @description Where it stands among the others: `cpu`, `memory`, `disk`, `network`, `process`,
+             *     `container`, `hardware`, `host`, `probe`.
+             */
             group: string;
             /** @description What it says, in a sentence. */
             help: string;
@@ -2036,7 +2958,7 @@ export interface components {
             label?: string | null;
             /** @description Prometheus style: `disk_used_ratio`. */
             name: string;
-            /** @description `ratio`, `bytes`, `bytes/s`, `1/s`, `seconds`, `count`. */
+            /** @description `ratio`, `bytes`, `bytes/s`, `1/s`, `seconds`, `days`, `celsius`, `watts`, `hertz`, `count`. */
             unit: string;
         };
         /** @description The worst finding of a check, standing for all of that check. */
@@ -2044,6 +2966,32 @@ export interface components {
             /** @description Further open findings of the same check. */
             more: number;
         };
+        /** @description What samples that no longer come mean. */
+        NoData: {
+            /** @description After how long. */
+            after?: components["schemas"]["Span"];
+            /** @description What it means. */
+            treat?: components["schemas"]["Treat"];
+        };
+        /** @description A channel was told. */
+        Notified: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description Which one. */
+            channel: string;
+            /** @description What went wrong the last time. */
+            error?: string | null;
+            /** @description True once the receiver has taken it. */
+            ok: boolean;
+        };
+        /**
+         * @description What a value is compared by.
+         * @enum {string}
+         */
+        Operator: ">" | ">=" | "<" | "<=" | "==" | "!=" | "rise" | "fall";
         /** @description A one-off act for one host. */
         Order: {
             /** @description Who asked for it. */
@@ -2152,6 +3100,90 @@ export interface components {
             version: number;
         };
         /** @description A part of a list. */
+        Page_AlarmView: {
+            /** @description The rows. */
+            items: {
+                acknowledged?: null | components["schemas"]["Acknowledged"];
+                /** @description What may be done about it. */
+                can: {
+                    [key: string]: components["schemas"]["Can"];
+                };
+                cause?: null | components["schemas"]["CauseView"];
+                /**
+                 * Format: date-time
+                 * @description When it fired.
+                 */
+                fired_at?: string | null;
+                /** @description Where; absent for the server itself. */
+                host?: string | null;
+                /** @description Its number; of what is only about to fire, a text that is no number. */
+                id: string;
+                /** @description The alarm that says that its host is away. */
+                inhibited_by?: string | null;
+                /** @description What tells the series apart. */
+                labels: {
+                    [key: string]: string;
+                };
+                /** @description The metric by our name; empty for an event. */
+                metric: string;
+                /** @description Who was told. */
+                notified: components["schemas"]["Notified"][];
+                /** @description By what. */
+                operator?: string | null;
+                /** @description How long a period is. */
+                period?: string | null;
+                /**
+                 * Format: int64
+                 * @description The place of the policy; absent for an event.
+                 */
+                policy?: number | null;
+                /**
+                 * Format: date-time
+                 * @description When it was over.
+                 */
+                resolved_at?: string | null;
+                /** @description The rule. */
+                rule: string;
+                /** @description What it says. */
+                sentence: string;
+                /** @description How much it matters. */
+                severity: components["schemas"]["Severity"];
+                silenced?: null | components["schemas"]["Silenced"];
+                /**
+                 * Format: date-time
+                 * @description Since when it is in this state.
+                 */
+                since: string;
+                /** @description It fires, and samples no longer come. */
+                stale: boolean;
+                /** @description `pending`, `firing`, `no_data`, `resolved`, or `expired`: its rule was changed. */
+                state: string;
+                /** @description What of the period counted. */
+                statistic?: string | null;
+                /**
+                 * Format: double
+                 * @description With what it was compared, in the policy's own unit.
+                 */
+                threshold?: number | null;
+                /** @description Its unit. */
+                unit: string;
+                /**
+                 * Format: double
+                 * @description The last value that was judged; null for an event.
+                 */
+                value?: number | null;
+            }[];
+            /** @description Where the next page begins; absent on the last one. */
+            next_cursor?: string | null;
+            /** @description Why the list is empty, if it is. */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are in all, with the same filter.
+             */
+            total: number;
+        };
+        /** @description A part of a list. */
         Page_AllowView: {
             /** @description The rows. */
             items: {
@@ -2251,6 +3283,92 @@ export interface components {
                 kind: components["schemas"]["ChangeKind"];
                 /** @description Of which section. */
                 section: components["schemas"]["SectionName"];
+            }[];
+            /** @description Where the next page begins; absent on the last one. */
+            next_cursor?: string | null;
+            /** @description Why the list is empty, if it is. */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are in all, with the same filter.
+             */
+            total: number;
+        };
+        /** @description A part of a list. */
+        Page_ChannelView: {
+            /** @description The rows. */
+            items: {
+                /**
+                 * Format: int64
+                 * @description Deliveries that were given up.
+                 */
+                dead: number;
+                /** @description What went wrong since. */
+                last_error?: string | null;
+                /**
+                 * Format: date-time
+                 * @description When it last took something.
+                 */
+                last_ok_at?: string | null;
+                /** @description Its name. */
+                name: string;
+                /** @description What is written about it. */
+                spec: components["schemas"]["ChannelSpec"];
+                /**
+                 * Format: int64
+                 * @description Deliveries that wait for it.
+                 */
+                waiting: number;
+            }[];
+            /** @description Where the next page begins; absent on the last one. */
+            next_cursor?: string | null;
+            /** @description Why the list is empty, if it is. */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are in all, with the same filter.
+             */
+            total: number;
+        };
+        /** @description A part of a list. */
+        Page_DeliveryView: {
+            /** @description The rows. */
+            items: {
+                /**
+                 * Format: int32
+                 * @description How often it was tried.
+                 */
+                attempts: number;
+                /** @description To which channel. */
+                channel: string;
+                /**
+                 * Format: date-time
+                 * @description Since when it is on its way.
+                 */
+                created_at: string;
+                /** @description Of which group. */
+                group: string;
+                /**
+                 * Format: int64
+                 * @description Its number.
+                 */
+                id: number;
+                /** @description What went wrong the last time. */
+                last_error?: string | null;
+                /**
+                 * Format: date-time
+                 * @description When it is tried next.
+                 */
+                next_at?: string | null;
+                /**
+                 * Format: date-time
+                 * @description When the receiver took it.
+                 */
+                sent_at?: string | null;
+                /** @description Where it stands. */
+                state: components["schemas"]["DeliveryState"];
+                /** @description What it says, in a line. */
+                title: string;
             }[];
             /** @description Where the next page begins; absent on the last one. */
             next_cursor?: string | null;
@@ -2490,20 +3608,10 @@ export interface components {
         /** @description A part of a list. */
         Page_Metric: {
             /** @description The rows. */
-            items: {
-                /** @description What cloud services call it. */
-                alias?: string | null;
-                /** @description Where it stands among the others: `cpu`, `memory`, `disk`, `network`, `process`, `host`. */
-                group: string;
-                /** @description What it says, in a sentence. */
-                help: string;
-                /** @description What tells its series apart; absent when there is only one. */
-                label?: string | null;
-                /** @description Prometheus style: `disk_used_ratio`. */
-                name: string;
-                /** @description `ratio`, `bytes`, `bytes/s`, `1/s`, `seconds`, `count`. */
-                unit: string;
-            }[];
+            items: (components["schemas"]["MetricMeaning"] & {
+                /** @description What cloud services call it, or a series of it. */
+                aliases: components["schemas"]["Alias"][];
+            })[];
             /** @description Where the next page begins; absent on the last one. */
             next_cursor?: string | null;
             /** @description Why the list is empty, if it is. */
@@ -2605,6 +3713,40 @@ export interface components {
             total: number;
         };
         /** @description A part of a list. */
+        Page_ProbeView: {
+            /** @description The rows. */
+            items: {
+                /** @description What may be done with it. */
+                can: components["schemas"]["ProbeCan"];
+                /** @description The host whose series it becomes; absent when the server has none of its own. */
+                host?: string | null;
+                last?: null | components["schemas"]["LastLook"];
+                /** @description Its name. */
+                name: string;
+                /** @description What it looks at. */
+                spec: components["schemas"]["ProbeSpec"];
+                /**
+                 * Format: double
+                 * @description The share of the looks of the last 24 hours at which the target was up.
+                 */
+                up_share_24h?: number | null;
+                /**
+                 * Format: int64
+                 * @description The version of its document.
+                 */
+                version: number;
+            }[];
+            /** @description Where the next page begins; absent on the last one. */
+            next_cursor?: string | null;
+            /** @description Why the list is empty, if it is. */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are in all, with the same filter.
+             */
+            total: number;
+        };
+        /** @description A part of a list. */
         Page_ResourceView: {
             /** @description The rows. */
             items: {
@@ -2626,6 +3768,57 @@ export interface components {
                 /**
                  * Format: int64
                  * @description Its newest version, from 1.
+                 */
+                version: number;
+            }[];
+            /** @description Where the next page begins; absent on the last one. */
+            next_cursor?: string | null;
+            /** @description Why the list is empty, if it is. */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are in all, with the same filter.
+             */
+            total: number;
+        };
+        /** @description A part of a list. */
+        Page_RuleView: {
+            /** @description The rows. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When samples were last judged.
+                 */
+                evaluated_at?: string | null;
+                /**
+                 * Format: int64
+                 * @description Firing, events included.
+                 */
+                firing: number;
+                /** @description Its name. */
+                name: string;
+                /**
+                 * Format: int64
+                 * @description Without data.
+                 */
+                no_data: number;
+                /**
+                 * Format: int64
+                 * @description Series on which all is right.
+                 */
+                ok: number;
+                /**
+                 * Format: int64
+                 * @description About to fire.
+                 */
+                pending: number;
+                /** @description `resource` or `builtin`. */
+                source: string;
+                /** @description What it says. */
+                spec: components["schemas"]["RuleSpec"];
+                /**
+                 * Format: int64
+                 * @description Its version; 0 for a built-in one.
                  */
                 version: number;
             }[];
@@ -2675,6 +3868,30 @@ export interface components {
             total: number;
         };
         /** @description A part of a list. */
+        Page_SecretView: {
+            /** @description The rows. */
+            items: {
+                /** @description Its name. */
+                name: string;
+                /**
+                 * Format: date-time
+                 * @description When it was set.
+                 */
+                updated_at: string;
+                /** @description By whom. */
+                updated_by: string;
+            }[];
+            /** @description Where the next page begins; absent on the last one. */
+            next_cursor?: string | null;
+            /** @description Why the list is empty, if it is. */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are in all, with the same filter.
+             */
+            total: number;
+        };
+        /** @description A part of a list. */
         Page_SessionRowView: {
             /** @description The rows. */
             items: {
@@ -2697,6 +3914,39 @@ export interface components {
                  */
                 used_at: string;
                 user: string;
+            }[];
+            /** @description Where the next page begins; absent on the last one. */
+            next_cursor?: string | null;
+            /** @description Why the list is empty, if it is. */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are in all, with the same filter.
+             */
+            total: number;
+        };
+        /** @description A part of a list. */
+        Page_SilenceView: {
+            /** @description The rows. */
+            items: {
+                /** @description True while it hides what it matches. */
+                active: boolean;
+                /** @description Who wrote it. */
+                author: string;
+                /** @description Its name. */
+                name: string;
+                /** @description What is written about it. */
+                spec: components["schemas"]["SilenceSpec"];
+                /**
+                 * Format: date-time
+                 * @description When.
+                 */
+                updated_at: string;
+                /**
+                 * Format: int64
+                 * @description Its version.
+                 */
+                version: number;
             }[];
             /** @description Where the next page begins; absent on the last one. */
             next_cursor?: string | null;
@@ -2906,6 +4156,16 @@ export interface components {
             /** @description The host. */
             host: components["schemas"]["HostId"];
         };
+        /**
+         * @description How long a period is. Periods begin at multiples of their length.
+         * @enum {string}
+         */
+        Period: "raw" | "1m" | "5m" | "20m" | "1h" | "4h" | "24h";
+        /** @description Which key to confirm. */
+        PinParams: {
+            /** @description `SHA256:…`, as the host itself says it: `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`. */
+            fingerprint: string;
+        };
         /** @description A change: what it does, to whom, and where it stands. */
         Plan: {
             /** @description Who asked for it. */
@@ -3019,6 +4279,42 @@ export interface components {
          *     measured.
          */
         Point: Record<string, never>[];
+        /** @description One reason for an alarm. */
+        Policy: {
+            /**
+             * Format: int32
+             * @description So many of the last `of` periods must be wrong; and so many in a row right before it is over.
+             */
+            count?: number;
+            /** @description Only series with these labels: `/srv`, `!=/srv`, `=~/mnt/.*`, `!~/mnt/.*`. */
+            labels?: {
+                [key: string]: string;
+            };
+            /** @description A metric of the catalogue, or what a cloud service calls it; thresholds are in that name's unit. */
+            metric: string;
+            /**
+             * Format: int32
+             * @description As many as `count` if absent.
+             */
+            of?: number | null;
+            /** @description What it is compared by. */
+            operator: components["schemas"]["Operator"];
+            /** @description How long a period is. */
+            period?: components["schemas"]["Period"];
+            /**
+             * Format: double
+             * @description It is over only beyond this value.
+             */
+            recover?: number | null;
+            severity?: null | components["schemas"]["Severity"];
+            /** @description What of a period counts. */
+            statistic?: components["schemas"]["Statistic"];
+            /**
+             * Format: double
+             * @description With what; in percent for `rise` and `fall`.
+             */
+            threshold: number;
+        };
         /** @description How one practice stands on one host. */
         PracticeState: {
             /** @description The guard that serves it. */
@@ -3045,13 +4341,80 @@ export interface components {
             hosts_affected: number;
             hosts_total: number;
         };
-        /** @description The processes that stand out in the newest frame of a host. */
+        /** @description What may be done with a probe. */
+        ProbeCan: {
+            /** @description Look now. */
+            run: components["schemas"]["Can"];
+        };
+        /** @description A look from the server at something, again and again. */
+        ProbeSpec: {
+            /**
+             * @description True to reach loopback, private and link-local addresses and the server's own; only an admin
+             *     may say so.
+             */
+            allow_private?: boolean;
+            /** @description Certificates, as PEM, that are trusted besides those of the system. */
+            ca_pem?: string | null;
+            /** @description What the answer must be. */
+            expect?: components["schemas"]["Expected"];
+            /** @description The host whose series it becomes; the server's own if absent. */
+            host?: string | null;
+            /** @description Between two looks: 10s to 1h. */
+            interval?: components["schemas"]["Span"];
+            record?: null | components["schemas"]["RecordWord"];
+            /**
+             * @description The DNS server that is asked, `address` or `address:port`; the one that the server itself uses
+             *     if absent.
+             */
+            server?: string | null;
+            /** @description At what; what may stand here depends on the type. */
+            target: string;
+            /** @description How long a look may take: at most 60s and half of the interval. */
+            timeout?: components["schemas"]["Span"];
+            /** @description How it looks. */
+            type: components["schemas"]["ProbeType"];
+            /**
+             * @description False to take any issuer of a certificate; its end and its name are judged all the same by a
+             *     probe of type `tls`.
+             */
+            verify?: boolean;
+        };
+        /**
+         * @description How a probe looks.
+         * @enum {string}
+         */
+        ProbeType: "icmp" | "tcp" | "http" | "tls" | "dns";
+        /** @description A probe and how it stands. */
+        ProbeView: {
+            /** @description What may be done with it. */
+            can: components["schemas"]["ProbeCan"];
+            /** @description The host whose series it becomes; absent when the server has none of its own. */
+            host?: string | null;
+            last?: null | components["schemas"]["LastLook"];
+            /** @description Its name. */
+            name: string;
+            /** @description What it looks at. */
+            spec: components["schemas"]["ProbeSpec"];
+            /**
+             * Format: double
+             * @description The share of the looks of the last 24 hours at which the target was up.
+             */
+            up_share_24h?: number | null;
+            /**
+             * Format: int64
+             * @description The version of its document.
+             */
+            version: number;
+        };
+        /** @description The processes that stand out in one interval of a host. */
         ProcessesView: {
             /** @description The pids that used the most CPU time, first the most. */
             by_cpu: number[];
+            /** @description The pids that read from and wrote to disks the most, first the most. */
+            by_io: number[];
             /** @description The pids that hold the most memory, first the most. */
             by_memory: number[];
-            /** @description Those of both lists, each once: by CPU time, then by memory. */
+            /** @description Those of all lists, each once: by CPU time, then by memory, then by reads and writes. */
             items: components["schemas"]["TopProcess"][];
             /**
              * Format: date-time
@@ -3109,6 +4472,11 @@ export interface components {
              */
             running: string;
         };
+        /**
+         * @description Which records a DNS probe asks for.
+         * @enum {string}
+         */
+        RecordWord: "A" | "AAAA" | "CNAME" | "MX" | "NS" | "PTR" | "SOA" | "SRV" | "TXT";
         /** @description A release of a distribution. */
         Release: {
             /**
@@ -3201,6 +4569,23 @@ export interface components {
             /** @description Goes into the audit log. */
             reason: string;
         };
+        /** @description Fine samples around the moment. */
+        Ring: {
+            /**
+             * Format: int64
+             * @description The end of the first step, Unix seconds.
+             */
+            from: number;
+            /** @description A value per step by series; null where there was none. */
+            metrics: {
+                [key: string]: (number | null)[];
+            };
+            /**
+             * Format: int32
+             * @description Seconds of a step.
+             */
+            step_s: number;
+        };
         /**
          * @description What a caller may do; each role may do all of the ones before it.
          * @enum {string}
@@ -3213,6 +4598,71 @@ export interface components {
             key: components["schemas"]["KeyView"];
             /** Format: date-time */
             not_after: string;
+        };
+        /** @description When people are told, of which hosts, and how. */
+        RuleSpec: {
+            /** @description Ask the host what caused it. */
+            cause?: boolean;
+            /** @description What it is for, and what to do. */
+            description?: string | null;
+            /** @description Whether it is judged. */
+            enabled?: boolean;
+            event?: null | components["schemas"]["EventPart"];
+            /** @description What it means when samples no longer come. */
+            no_data?: components["schemas"]["NoData"];
+            /** @description Any of these makes an alarm; at most 50. */
+            policies?: components["schemas"]["Policy"][];
+            /** @description How often it is told again while it lasts, such as `4h`; or `once`. */
+            repeat?: string;
+            /** @description For which hosts; new ones join by themselves. */
+            scope?: components["schemas"]["Scope"];
+            /** @description It must have stood for so long before it is told, such as `45s`; at most `1h`. */
+            settle?: string;
+            /** @description How much it matters. */
+            severity?: components["schemas"]["Severity"];
+            /** @description The policies of this AlarmTemplate too, as they stand at any time. */
+            template?: string | null;
+            /** @description Told at once or with the next digest. */
+            urgency?: components["schemas"]["Urgency"];
+        };
+        /** @description A rule and where its series stand. */
+        RuleView: {
+            /**
+             * Format: date-time
+             * @description When samples were last judged.
+             */
+            evaluated_at?: string | null;
+            /**
+             * Format: int64
+             * @description Firing, events included.
+             */
+            firing: number;
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Without data.
+             */
+            no_data: number;
+            /**
+             * Format: int64
+             * @description Series on which all is right.
+             */
+            ok: number;
+            /**
+             * Format: int64
+             * @description About to fire.
+             */
+            pending: number;
+            /** @description `resource` or `builtin`. */
+            source: string;
+            /** @description What it says. */
+            spec: components["schemas"]["RuleSpec"];
+            /**
+             * Format: int64
+             * @description Its version; 0 for a built-in one.
+             */
+            version: number;
         };
         /** @description What the kernel of one host filters. */
         RulesetView: {
@@ -3243,6 +4693,23 @@ export interface components {
          * @enum {string}
          */
         Scope: "host" | "private" | "world";
+        /** @description A secret. */
+        SecretParams: {
+            /** @description One line of at most 4,096 bytes. */
+            value: string;
+        };
+        /** @description A secret, without what is secret. */
+        SecretView: {
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When it was set.
+             */
+            updated_at: string;
+            /** @description By whom. */
+            updated_by: string;
+        };
         /**
          * @description A kind of asset that is listed and whose changes are kept.
          * @enum {string}
@@ -3392,6 +4859,67 @@ export interface components {
             /** @description The server's name. */
             server_name: string;
         };
+        /** @description What was made. */
+        SilenceMade: {
+            /** @description The name of the Silence. */
+            name: string;
+        };
+        /** @description For how long, and why. */
+        SilenceParams: {
+            /** @description For how long, such as `1h`. */
+            for: components["schemas"]["Span"];
+            /** @description Why. */
+            reason: string;
+        };
+        /** @description What nobody is told of for a while. Who applied it is its author. */
+        SilenceSpec: {
+            every?: null | components["schemas"]["Window"];
+            /**
+             * Format: date-time
+             * @description From when; at once if absent.
+             */
+            from?: string | null;
+            /** @description Which notices. */
+            match: components["schemas"]["MatchSpec"];
+            /** @description Why, for people. */
+            reason: string;
+            /**
+             * Format: date-time
+             * @description Until when.
+             */
+            until: string;
+        };
+        /** @description A silence. */
+        SilenceView: {
+            /** @description True while it hides what it matches. */
+            active: boolean;
+            /** @description Who wrote it. */
+            author: string;
+            /** @description Its name. */
+            name: string;
+            /** @description What is written about it. */
+            spec: components["schemas"]["SilenceSpec"];
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            updated_at: string;
+            /**
+             * Format: int64
+             * @description Its version.
+             */
+            version: number;
+        };
+        /** @description A silence that hides something. */
+        Silenced: {
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description Until when at the latest.
+             */
+            until: string;
+        };
         /**
          * @description How a version came to be; decides whether a file may build on it.
          * @enum {string}
@@ -3453,6 +4981,11 @@ export interface components {
          * @enum {string}
          */
         State: "good" | "attention" | "bad" | "unprotected" | "unknown";
+        /**
+         * @description What of the samples of a period counts.
+         * @enum {string}
+         */
+        Statistic: "average" | "max" | "min" | "sum" | "latest";
         /** @description How the server is. */
         StatusView: {
             guards: string[];
@@ -3500,6 +5033,26 @@ export interface components {
             /** @description The step. */
             step: components["schemas"]["Step"];
         };
+        /** @description A policy with another threshold. */
+        Suggestion: {
+            /**
+             * Format: int64
+             * @description How often the whole rule would have fired.
+             */
+            fired: number;
+            /** @description Of which policy. */
+            policy: number;
+            /**
+             * Format: double
+             * @description The recovery threshold, if there was one.
+             */
+            recover?: number | null;
+            /**
+             * Format: double
+             * @description The threshold, in the unit of the policy.
+             */
+            threshold: number;
+        };
         /** @description One table. */
         Table: {
             /**
@@ -3525,11 +5078,30 @@ export interface components {
         Tags: {
             [key: string]: string;
         };
+        /** @description Texts with placeholders such as `{{ title }}`. */
+        TemplateSpec: {
+            /** @description The rest. */
+            text?: string | null;
+            /** @description One line. */
+            title?: string | null;
+        };
+        /** @description What a test brought. */
+        TestView: {
+            /** @description What it answered, or what went wrong. */
+            answer: string;
+            /** @description True if the receiver has taken it. */
+            ok: boolean;
+            /**
+             * Format: int64
+             * @description How long that took, in milliseconds.
+             */
+            took_ms: number;
+        };
         /**
-         * @description Seconds of a row and for how long rows are kept.
+         * @description Seconds of a step, and for how long steps are kept.
          * @enum {string}
          */
-        Tier: "second" | "minute" | "5 min" | "1 h";
+        Tier: "second" | "raw" | "5 min" | "1 h";
         /** @description A new token with its secret, which is shown this once. */
         TokenCreated: components["schemas"]["TokenView"] & {
             token: string;
@@ -3562,13 +5134,25 @@ export interface components {
         TopProcess: {
             /** @description Its arguments, at most 256 bytes, secrets masked. */
             cmdline?: string | null;
+            /** @description The container it runs in: the first 12 characters of its id, or its name. */
+            container?: string | null;
             /**
              * Format: double
              * @description CPU time as a share of one core; absent in its first interval.
              */
             cpu?: number | null;
+            /**
+             * Format: double
+             * @description Bytes a second that it read from and wrote to disks.
+             */
+            io_bytes_rate?: number | null;
             /** @description Its name as the kernel has it. */
             name: string;
+            /**
+             * Format: int64
+             * @description Its open files.
+             */
+            open_files?: number | null;
             /**
              * Format: int32
              * @description Its number.
@@ -3579,6 +5163,13 @@ export interface components {
              * @description Resident memory.
              */
             rss_bytes: number;
+            /**
+             * Format: int32
+             * @description Its threads.
+             */
+            threads?: number | null;
+            /** @description The systemd unit it belongs to. */
+            unit?: string | null;
             /** @description The account it runs as; absent when it had ended before it could be asked. */
             user?: string | null;
         };
@@ -3606,6 +5197,12 @@ export interface components {
             /** @description The same as an address that authenticators read. */
             uri: string;
         };
+        /**
+         * @description What samples that no longer come mean. An alarm that fires goes on firing in any case: nobody has
+         *     seen that it is over.
+         * @enum {string}
+         */
+        Treat: "alarm" | "keep" | "ok";
         /** @description Whether upgrades are installed by themselves. */
         Unattended: {
             /**
@@ -3694,6 +5291,11 @@ export interface components {
              */
             unread: string | null;
         };
+        /**
+         * @description How soon.
+         * @enum {string}
+         */
+        Urgency: "page" | "digest";
         /** @description What of a user shall change. */
         UserChange: {
             disabled?: boolean | null;
@@ -3785,6 +5387,18 @@ export interface components {
             token: string;
             /** @description For a user with a second factor: six digits, or a recovery code. */
             totp_code?: string | null;
+        };
+        /** @description Hours of the day, on some days. When `to` is not after `from` it reaches into the next day. */
+        Window: {
+            /** @description The days on which it begins; every day if empty. */
+            days?: components["schemas"]["Day"][];
+            except?: null | components["schemas"]["Severity"];
+            /** @description From, as `HH:MM`. */
+            from: string;
+            /** @description Until, as `HH:MM`. */
+            to: string;
+            /** @description The time zone, such as `Europe/Berlin`. */
+            zone?: string;
         };
     };
     responses: never;
@@ -5144,6 +6758,301 @@ export interface operations {
             };
         };
     };
+    agentless_show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The host */
+                host: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentlessView"];
+                };
+            };
+        };
+    };
+    agentless_pin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The host */
+                host: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PinParams"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentlessView"];
+                };
+            };
+        };
+    };
+    alarms_list: {
+        parameters: {
+            query?: {
+                /** @description `active` (all that are not over; the default), `pending`, `firing`, `no_data`, `resolved`, `all`. */
+                state?: string;
+                /** @description Of one host. */
+                host?: string;
+                /** @description Of one rule. */
+                rule?: string;
+                /** @description That matter at least so much. */
+                severity?: string;
+                /** @description At most this many, 1 to 1,000; 100 if absent. */
+                limit?: number;
+                /** @description From the `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Words that must all occur. */
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AlarmView"];
+                };
+            };
+        };
+    };
+    alarm_show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlarmDetail"];
+                };
+            };
+        };
+    };
+    alarm_acknowledge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcknowledgeParams"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlarmView"];
+                };
+            };
+        };
+    };
+    alarm_unacknowledge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlarmView"];
+                };
+            };
+        };
+    };
+    alarm_silence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SilenceParams"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SilenceMade"];
+                };
+            };
+        };
+    };
+    backtest_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BacktestParams"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer"];
+                };
+            };
+        };
+    };
+    channels_list: {
+        parameters: {
+            query?: {
+                /** @description At most this many, 1 to 1,000; 100 if absent. */
+                limit?: number;
+                /** @description From the `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Words that must all occur, without regard to case. */
+                q?: string;
+                /** @description A column, with `-` before it for descending. */
+                sort?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ChannelView"];
+                };
+            };
+        };
+    };
+    channel_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestView"];
+                };
+            };
+        };
+    };
+    deliveries_list: {
+        parameters: {
+            query?: {
+                /** @description Only those that stand so: waiting, sending, sent or dead. */
+                state?: components["schemas"]["DeliveryState"];
+                /** @description At most this many, 1 to 1,000; 100 if absent. */
+                limit?: number;
+                /** @description From the `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeliveryView"];
+                };
+            };
+        };
+    };
+    delivery_retry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     latest_show: {
         parameters: {
             query: {
@@ -5208,11 +7117,63 @@ export interface operations {
             };
         };
     };
+    probes_list: {
+        parameters: {
+            query?: {
+                /** @description At most this many, 1 to 1,000; 100 if absent. */
+                limit?: number;
+                /** @description From the `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Words that must all occur, without regard to case. */
+                q?: string;
+                /** @description A column, with `-` before it for descending. */
+                sort?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ProbeView"];
+                };
+            };
+        };
+    };
+    probe_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The probe */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LastLook"];
+                };
+            };
+        };
+    };
     processes_list: {
         parameters: {
             query: {
                 /** @description Its name. */
                 host: string;
+                /** @description Unix seconds or RFC 3339: what stood out in that minute, of the last 15 days; the newest if absent. */
+                at?: string;
             };
             header?: never;
             path?: never;
@@ -5227,6 +7188,394 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ProcessesView"];
                 };
+            };
+        };
+    };
+    label_values: {
+        parameters: {
+            query?: {
+                /** @description Selectors */
+                "match[]"?: string[];
+            };
+            header?: never;
+            path: {
+                /** @description The label */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As Prometheus has it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    labels_get: {
+        parameters: {
+            query?: {
+                /** @description Selectors */
+                "match[]"?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As Prometheus has it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    labels_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": string;
+            };
+        };
+        responses: {
+            /** @description As Prometheus has it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    metadata: {
+        parameters: {
+            query?: {
+                /** @description Only this one */
+                metric?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As Prometheus has it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    query_get: {
+        parameters: {
+            query: {
+                /** @description PromQL */
+                query: string;
+                /** @description Unix seconds or RFC 3339; now if absent */
+                time?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As Prometheus has it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    query_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": string;
+            };
+        };
+        responses: {
+            /** @description As Prometheus has it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    query_range_get: {
+        parameters: {
+            query: {
+                /** @description PromQL */
+                query: string;
+                /** @description Unix seconds or RFC 3339 */
+                start: string;
+                /** @description Unix seconds or RFC 3339 */
+                end: string;
+                /** @description Seconds, or a length such as 5m */
+                step: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As Prometheus has it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    query_range_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": string;
+            };
+        };
+        responses: {
+            /** @description As Prometheus has it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    series_get: {
+        parameters: {
+            query: {
+                /** @description Selectors */
+                "match[]": string[];
+                /** @description At most so many */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As Prometheus has it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    series_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": string;
+            };
+        };
+        responses: {
+            /** @description As Prometheus has it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    build: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As Prometheus has it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    rules_list: {
+        parameters: {
+            query?: {
+                /** @description At most this many, 1 to 1,000; 100 if absent. */
+                limit?: number;
+                /** @description From the `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Words that must all occur, without regard to case. */
+                q?: string;
+                /** @description A column, with `-` before it for descending. */
+                sort?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RuleView"];
+                };
+            };
+        };
+    };
+    basics_switch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Basics"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Basics"];
+                };
+            };
+        };
+    };
+    secrets_list: {
+        parameters: {
+            query?: {
+                /** @description At most this many, 1 to 1,000; 100 if absent. */
+                limit?: number;
+                /** @description From the `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Words that must all occur, without regard to case. */
+                q?: string;
+                /** @description A column, with `-` before it for descending. */
+                sort?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SecretView"];
+                };
+            };
+        };
+    };
+    secret_set: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SecretParams"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    secret_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -5256,6 +7605,34 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SeriesAnswer"];
+                };
+            };
+        };
+    };
+    silences_list: {
+        parameters: {
+            query?: {
+                /** @description At most this many, 1 to 1,000; 100 if absent. */
+                limit?: number;
+                /** @description From the `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Words that must all occur, without regard to case. */
+                q?: string;
+                /** @description A column, with `-` before it for descending. */
+                sort?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SilenceView"];
                 };
             };
         };
@@ -6461,6 +8838,25 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    metrics_text: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
                 };
             };
         };
