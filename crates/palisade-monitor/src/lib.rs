@@ -163,7 +163,6 @@ impl Serve for MonitorServe {
             for cause in store::ingest(db, &self.0.store, host, records).await? {
                 alarm::cause_arrived(db, host, &cause).await?;
             }
-            self.0.alarms.arrived(host);
             Ok(())
         })
     }

@@ -9,13 +9,14 @@ use super::store::{self, AlarmRow};
 use super::{RULES_TOPIC, TOPIC, cause, tell};
 use crate::Monitor;
 use crate::model::Asked;
+use crate::store::Arrivals;
 use palisade_core::{HostId, Standing};
 use palisade_guard::contract::chain;
 use palisade_guard::notice::NoticeState;
 use palisade_guard::store::{self as frame_store, at};
 use palisade_guard::{GuardError, ServerContext};
 use sqlx::SqliteConnection;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::broadcast::error::RecvError;
@@ -34,6 +35,10 @@ const ROWS_ROUND_MAX: usize = 20_000;
 const BACK_S: i64 = 3_600;
 /// Samples further ahead of the server's clock than this wait until they are not.
 const AHEAD_S: i64 = palisade_guard::link::CLOCK_SKEW_MAX_S;
+/// Sources of one host may differ by so much in the moments that their samples stand for.
+const SPREAD_S: i64 = 600;
+/// Samples are judged that come so late, behind the newest of their host: what a spool holds.
+const LATE_S: i64 = 86_400;
 /// The ring that a host is asked for reaches so far back.
 const RING_S: i64 = 900;
 
@@ -44,7 +49,8 @@ pub struct Engine {
     book: Arc<Book>,
     pages: HashMap<HostId, Arc<Page>>,
     read_at_s: i64,
-    again: HashSet<HostId>,
+    /// What came and may not have been committed when it was looked for.
+    again: Arrivals,
 }
 
 /// Runs until the server ends.
@@ -73,7 +79,7 @@ impl Engine {
     /// Knows nothing yet.
     pub fn new(monitor: Monitor, context: ServerContext) -> Engine {
         let (book, pages) = (Arc::default(), HashMap::new());
-        Engine { monitor, context, book, pages, read_at_s: i64::MIN, again: HashSet::new() }
+        Engine { monitor, context, book, pages, read_at_s: i64::MIN, again: Arrivals::new() }
     }
 
     /// Something was committed.
@@ -82,10 +88,10 @@ impl Engine {
             self.read(ran_s).await?;
         }
         if topics.iter().any(|topic| topic == crate::WORD) {
-            let hosts = self.monitor.alarms.arrived_take();
+            let arrivals = self.monitor.store.arrivals_take();
             // what is still being stored while this looks is seen at the next tick
-            self.again.extend(hosts.iter().cloned());
-            self.judge(hosts.iter(), ran_s).await?;
+            merge(&mut self.again, &arrivals);
+            self.judge(&arrivals, ran_s).await?;
         }
         Ok(())
     }
@@ -97,8 +103,8 @@ impl Engine {
         }
         self.monitor.pulse.beat("alarms", self.context.now());
         let again = std::mem::take(&mut self.again);
-        if let Err(error) = self.judge(again.iter(), ran_s).await {
-            self.again.extend(again);
+        if let Err(error) = self.judge(&again, ran_s).await {
+            merge(&mut self.again, &again);
             return Err(error);
         }
         let mut done = Ok(());
@@ -118,36 +124,40 @@ impl Engine {
         self.pages = self.book.pages(&hosts);
         self.read_at_s = ran_s;
         self.monitor.alarms.adopt(&self.book, &self.pages);
-        let new: Vec<HostId> = self.pages.keys().filter(|host| !self.monitor.alarms.knows(host)).cloned().collect();
-        for host in &new {
-            self.load(&mut db, host, ran_s).await?;
+        let unknown: Vec<HostId> = self.pages.keys().filter(|host| !self.monitor.alarms.knows(host)).cloned().collect();
+        let mut new = Arrivals::new();
+        for host in unknown {
+            let from_s = self.load(&mut db, &host, ran_s).await?;
+            new.insert(host, from_s);
         }
         let open = store::alarms_open(&mut db).await?;
         drop(db);
-        self.judge(new.iter(), ran_s).await?;
+        self.judge(&new, ran_s).await?;
         let holds = |row: &AlarmRow| self.monitor.alarms.is_held(&self.book, &self.pages, row);
         let over: Vec<AlarmRow> = open.into_iter().filter(|row| !holds(row)).collect();
         if over.is_empty() { Ok(()) } else { self.expire(over).await }
     }
 
-    async fn load(&mut self, db: &mut SqliteConnection, host: &HostId, ran_s: i64) -> Result<(), GuardError> {
-        let Some(page) = self.pages.get(host) else { return Ok(()) };
+    /// Takes up a host where judging it was left; the moment from which its samples have to be looked at.
+    async fn load(&mut self, db: &mut SqliteConnection, host: &HostId, ran_s: i64) -> Result<i64, GuardError> {
+        let page = &self.pages[host];
         let live = match store::judged(db, host).await? {
             Some((at_s, body)) => LiveHost::restore(Arc::clone(page), at_s, &body, ran_s),
             None => LiveHost::new(Arc::clone(page), self.context.now().as_second() - BACK_S, ran_s),
         };
+        let from_s = live.at_s() - SPREAD_S;
         self.monitor.alarms.put(host, live);
-        Ok(())
+        Ok(from_s)
     }
 
-    async fn judge(&mut self, hosts: impl Iterator<Item = &HostId>, ran_s: i64) -> Result<(), GuardError> {
-        for host in hosts {
+    async fn judge(&mut self, arrivals: &Arrivals, ran_s: i64) -> Result<(), GuardError> {
+        for (host, from_s) in arrivals {
             if !self.pages.contains_key(host) {
                 self.read_at_s = self.read_at_s.min(ran_s - HOSTS_EVERY_S); // a new host: looked up at the next tick
-                self.again.insert(host.clone());
+                merge(&mut self.again, &Arrivals::from([(host.clone(), *from_s)]));
                 continue;
             }
-            if let Err(error) = self.judge_host(host, ran_s).await {
+            if let Err(error) = self.judge_host(host, *from_s, ran_s).await {
                 // what was decided is not stored: forgotten here too, and judged again
                 self.monitor.alarms.remove(host);
                 self.read_at_s = i64::MIN;
@@ -157,17 +167,18 @@ impl Engine {
         Ok(())
     }
 
-    async fn judge_host(&mut self, host: &HostId, ran_s: i64) -> Result<(), GuardError> {
+    async fn judge_host(&mut self, host: &HostId, from_s: i64, ran_s: i64) -> Result<(), GuardError> {
         let until_s = self.context.now().as_second() + AHEAD_S;
-        let mut judged = 0;
+        let Some(at_s) = self.monitor.alarms.at_s(host) else { return Ok(()) };
+        let (mut after_s, mut judged) = (at_s.min((from_s - 1).max(at_s - LATE_S)), 0);
         while judged < ROWS_ROUND_MAX {
             let mut db = self.context.db.read().acquire().await?;
-            let Some(after_s) = self.monitor.alarms.at_s(host) else { return Ok(()) };
             let mut rows = self.monitor.store.samples_since(&mut db, host, after_s, ROWS_MAX).await?;
             drop(db);
             let is_all = (rows.len() as i64) < ROWS_MAX;
             rows.retain(|(at_s, _)| *at_s <= until_s);
             judged += rows.len();
+            after_s = rows.last().map_or(after_s, |(at_s, _)| *at_s);
             let outcomes = self.monitor.alarms.rows(host, &rows, ran_s, self.context.now());
             self.write(host, outcomes).await?;
             if is_all || rows.is_empty() {
@@ -290,6 +301,12 @@ impl Engine {
         tx.commit().await?;
         self.context.publish(&[TOPIC]);
         Ok(())
+    }
+}
+
+fn merge(into: &mut Arrivals, more: &Arrivals) {
+    for (host, from_s) in more {
+        into.entry(host.clone()).and_modify(|s| *s = (*s).min(*from_s)).or_insert(*from_s);
     }
 }
 

@@ -122,15 +122,14 @@ impl LiveHost {
         self.due();
     }
 
-    /// Judges the rows that are newer than the last, which came at `ran_s`.
+    /// Judges rows that came at `ran_s`. Samples that are not newer than the last one of their series
+    /// change nothing: several sources report on one host, each with moments of its own.
     pub fn rows(&mut self, rows: &[SamplesRow], ran_s: i64) -> Vec<Outcome> {
         let mut outcomes = Vec::new();
         for (at_s, values) in rows {
-            if *at_s <= self.at_s {
-                continue;
+            if *at_s > self.at_s {
+                (self.at_s, self.heard_s) = (*at_s, ran_s);
             }
-            self.at_s = *at_s;
-            self.heard_s = ran_s;
             for (key, value) in values {
                 self.sample(key, *at_s, *value, &mut outcomes);
             }

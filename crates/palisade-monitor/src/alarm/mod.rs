@@ -41,7 +41,7 @@ use palisade_guard::contract::BoxFuture;
 use palisade_guard::store::FindingChange;
 use palisade_guard::{GuardError, ServerContext};
 use sqlx::SqliteConnection;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Pages that show alarms look at this topic.
@@ -55,7 +55,6 @@ pub struct Alarms(Arc<Mutex<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    arrived: HashSet<HostId>,
     live: HashMap<HostId, LiveHost>,
     evaluated_at: Option<Timestamp>,
 }
@@ -76,15 +75,6 @@ pub struct Counts {
 impl Alarms {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().expect("no panic while held")
-    }
-
-    /// New samples of a host are being stored; they are judged once that is committed.
-    pub fn arrived(&self, host: &HostId) {
-        self.inner().arrived.insert(host.clone());
-    }
-
-    fn arrived_take(&self) -> HashSet<HostId> {
-        std::mem::take(&mut self.inner().arrived)
     }
 
     fn knows(&self, host: &HostId) -> bool {

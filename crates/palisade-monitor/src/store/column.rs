@@ -10,15 +10,18 @@ use crate::model::{Frame, SeriesKey};
 use palisade_core::HostId;
 use palisade_guard::GuardError;
 use sqlx::SqliteConnection;
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
 
 /// Sealed windows of a host; 15 days have 180. Not fewer than there are: one may have nothing to give.
 const WINDOWS_MAX: i64 = 1_000;
 
 /// The store of samples. Cheap to clone: all clones are one.
 #[derive(Debug, Clone, Default)]
-pub struct Store(pub(super) Arc<Dictionaries>);
+pub struct Store(pub(super) Arc<Dictionaries>, Arc<Mutex<Arrivals>>);
+
+/// Hosts of which samples came, each with the oldest moment of them (Unix seconds).
+pub type Arrivals = HashMap<HostId, i64>;
 
 /// One series of one host over time.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +42,17 @@ impl Store {
     /// Stores frames of a host; one of the same moment is merged, newer values win. What makes no
     /// sense is left out and counted.
     pub async fn put(&self, db: &mut SqliteConnection, host: &HostId, frames: &[Frame]) -> Result<(), GuardError> {
-        put::frames_put(db, self, host, frames).await
+        put::frames_put(db, self, host, frames).await?;
+        if let Some(oldest_s) = frames.iter().map(put::moment_s).min() {
+            let mut arrivals = self.1.lock().expect("no panic while held");
+            arrivals.entry(host.clone()).and_modify(|s| *s = oldest_s.min(*s)).or_insert(oldest_s);
+        }
+        Ok(())
+    }
+
+    /// What came since the last call; some of it may not be committed yet, or never be.
+    pub fn arrivals_take(&self) -> Arrivals {
+        std::mem::take(&mut self.1.lock().expect("no panic while held"))
     }
 
     /// The series of a metric of these hosts in `from_s..to_s`, host by host; those without a value

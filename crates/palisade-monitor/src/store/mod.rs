@@ -18,7 +18,7 @@ pub mod seal;
 mod sealed;
 mod tier;
 
-pub use column::{Column, SamplesRow, Store};
+pub use column::{Arrivals, Column, SamplesRow, Store};
 pub use latest::{hosts, latest, latest_at, latest_of, latest_step};
 pub use points::Points;
 pub use seal::tasks;

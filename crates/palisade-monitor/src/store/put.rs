@@ -83,8 +83,7 @@ impl Sound<'_> {
         if self.frame.live {
             return second_put(db, host.as_str(), at_s, &pack_frame(interval_s, values)).await;
         }
-        let step_s = self.frame.step_s.clamp(1, STEP_S_MAX);
-        raw_put(db, host.as_str(), floor(at_s, i64::from(step_s)), interval_s, values).await
+        raw_put(db, host.as_str(), moment_s(self.frame), interval_s, values).await
     }
 
     /// The frame as it is shown.
@@ -102,6 +101,11 @@ impl Sound<'_> {
         frame.missing.iter_mut().for_each(|text| *text = cut(std::mem::take(text)));
         frame
     }
+}
+
+/// The moment that a frame stands for: the multiple of its step that its end falls into.
+pub(super) fn moment_s(frame: &Frame) -> i64 {
+    floor(frame.at.as_second(), i64::from(frame.step_s.clamp(1, STEP_S_MAX)))
 }
 
 /// What of a frame makes sense; a host may be hostile.

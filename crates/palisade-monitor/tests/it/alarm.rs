@@ -15,7 +15,7 @@ use palisade_guard::{GuardError, Notify, Record, ServerContext};
 use palisade_monitor::Monitor;
 use palisade_monitor::alarm::engine::Engine;
 use palisade_monitor::alarm::{RULES_TOPIC, cause, event};
-use palisade_monitor::model::{Cause, CauseProcess, TopProcess};
+use palisade_monitor::model::{Cause, CauseProcess, Frame, TopProcess};
 use palisade_monitor::store;
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
@@ -110,7 +110,6 @@ impl Server {
         let mut tx = self.stored.db.begin().await.unwrap();
         let record = Record { seq: at_s as u64, at: at(at_s), body };
         store::ingest(&mut tx, &self.monitor.store, &host(), &[record]).await.unwrap();
-        self.monitor.alarms.arrived(&host());
         tx.commit().await.unwrap();
     }
 
@@ -155,6 +154,25 @@ fn cpu_rule() -> Value {
 
 fn key(n: u64) -> String {
     format!("alarm/{n}")
+}
+
+#[tokio::test]
+async fn what_a_probe_and_the_agent_measure_of_one_host_is_all_judged() {
+    let mut server = Server::new().await;
+    server.rule("cpu", Some(cpu_rule())).await;
+    for minute in 0..4 {
+        // the look of 12:0x:50 is there before the agent's samples, which stand for 12:0x:00
+        let at_s = NOON + minute * 60 + 50;
+        let looked =
+            json!({ "at": at(at_s), "interval_s": 10, "step_s": 10, "metrics": { "probe_up{probe=\"a\"}": 1.0 } });
+        let looked: Frame = serde_json::from_value(looked).unwrap();
+        let mut tx = server.stored.db.begin().await.unwrap();
+        server.monitor.store.put(&mut tx, &host(), &[looked]).await.unwrap();
+        tx.commit().await.unwrap();
+        server.engine.changed(&["monitor".to_owned()], minute * 60).await.unwrap();
+        server.samples(minute, &[0.95]).await;
+    }
+    assert_eq!(server.told(), [(key(1), NoticeState::Firing)]);
 }
 
 #[tokio::test]
@@ -400,7 +418,6 @@ async fn a_host_that_joins_later_is_judged_by_itself() {
             .await
             .unwrap();
     }
-    server.monitor.alarms.arrived(&late);
     tx.commit().await.unwrap();
     server.engine.changed(&["monitor".to_owned()], 60).await.unwrap();
     server.engine.tick(62).await.unwrap();
