@@ -69,9 +69,16 @@ fn title(watched: &Watched, host: &HostId, key: &SeriesKey, value: f64) -> Strin
 fn periods(watched: &Watched) -> String {
     let (statistic, period) = (watched.policy.statistic.as_str(), watched.policy.period.as_str());
     let (count, of) = (watched.test.count, watched.test.of);
-    let what =
-        if watched.test.period_s == 0 { "samples".to_owned() } else { format!("periods of {period} ({statistic})") };
-    if count == of { format!("{count} {what} in a row") } else { format!("{count} of the last {of} {what}") }
+    let what = match watched.test.period_s {
+        0 => "sample".to_owned(),
+        _ => format!("period of {period} ({statistic})"),
+    };
+    let several = what.replacen("sample", "samples", 1).replacen("period", "periods", 1);
+    match (count, of) {
+        (_, 1) => format!("in one {what}"),
+        _ if count == of => format!("{count} {several} in a row"),
+        _ => format!("{count} of the last {of} {several}"),
+    }
 }
 
 /// A value in its unit, as people read it.

@@ -178,6 +178,7 @@ impl Item {
         let said = SAID.iter().filter_map(|name| Some((*name, self.notice.annotations.get(*name)?)));
         lines.extend(said.map(|(name, value)| format!("{name}: {}", line(value, VALUE_CHARS_MAX))));
         lines.extend(self.notice.host.iter().map(|host| format!("host: {host}")));
+        lines.extend(self.labels.get("alertname").map(|rule| format!("rule: {}", line(rule, VALUE_CHARS_MAX))));
         lines.push(format!("severity: {}", self.notice.severity));
         lines.push(format!("since: {}", moment(self.notice.starts_at)));
         lines.extend(self.notice.ends_at.map(|end| format!("until: {}", moment(end))));

@@ -38,9 +38,11 @@ impl Told {
         (own.len(), own.last().map(|(_, alert)| alert.clone()).unwrap_or_default())
     }
 
-    /// The mails that hold all of these words.
-    pub fn mails(&self, words: &[&str]) -> usize {
-        self.all().iter().filter(|mail| words.iter().all(|word| mail.contains(word))).count()
+    /// How many mails say that a rule's alarm fires (`firing`) or is over (`resolved`).
+    pub fn mails(&self, rule: &str, status: &str) -> usize {
+        let rule = format!("rule: {rule}");
+        let says = |mail: &String| mail.contains(&rule) && mail.contains("until: ") == (status == "resolved");
+        self.all().into_iter().filter(says).count()
     }
 }
 
