@@ -58,12 +58,16 @@ enum By {
 
 /// Which processes matter to a metric; none do to a certificate.
 fn by(metric: &str) -> Option<By> {
-    let begins = |words: &[&str]| words.iter().any(|word| metric.starts_with(word));
-    if begins(&["cpu_", "load", "pressure_cpu", "context_", "process"]) {
+    if metric == "watch_processes" {
+        return None; // nobody that runs is why one does not
+    }
+    let own = metric.strip_prefix("watch_").or_else(|| metric.strip_prefix("container_")).unwrap_or(metric);
+    let begins = |words: &[&str]| words.iter().any(|word| own.starts_with(word));
+    if begins(&["cpu_", "load", "pressure_cpu", "context_", "process", "threads"]) {
         Some(By::Cpu)
     } else if begins(&["memory_", "swap_", "oom_", "pressure_memory", "major_page"]) {
         Some(By::Memory)
-    } else if begins(&["disk_", "pressure_io"]) {
+    } else if begins(&["disk_", "pressure_io", "io_", "read_bytes", "write_bytes"]) {
         Some(By::Io)
     } else {
         None

@@ -46,7 +46,7 @@ impl Rank {
         let begins = |words: &[&str]| words.iter().any(|word| metric.starts_with(word));
         if begins(&["memory", "swap", "pressure_memory", "major_page", "oom", "watch_memory", "container_memory"]) {
             Rank::Memory
-        } else if begins(&["disk_io", "pressure_io", "watch_io", "container_io"]) {
+        } else if begins(&["disk_io", "pressure_io", "watch_io", "container_read", "container_write"]) {
             Rank::Moved
         } else if begins(&["disk_"]) {
             Rank::Written

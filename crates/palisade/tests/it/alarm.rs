@@ -82,10 +82,25 @@ fn program(dir: &Path, original: &str, name: &str) -> PathBuf {
     copy
 }
 
-/// Ends a child that the test has started.
-fn end(child: &mut Child) {
-    child.kill().unwrap();
-    child.wait().unwrap();
+/// A process that the test has started, which ends with it.
+struct Own(Child);
+
+impl Own {
+    fn start(command: &mut Command) -> Own {
+        Own(command.spawn().unwrap())
+    }
+
+    fn end(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 fn joined(fleet: &Fleet, n: usize, name: &str) -> Member {
@@ -112,7 +127,7 @@ fn a_cpu_hog_a_full_disk_memory_pressure_and_a_dead_process_are_told_once_with_t
     };
     let receivers = Receivers::start(&fleet);
     let _member = joined(&fleet, 0, "db-1");
-    let mut worker = Command::new(program(work.path(), "/bin/sleep", "pal-worker")).arg("600").spawn().unwrap();
+    let mut worker = Own::start(Command::new(program(work.path(), "/bin/sleep", "pal-worker")).arg("600"));
     apply(
         &fleet,
         &format!(
@@ -169,16 +184,13 @@ spec:
         said.lines().any(|line| line.contains("worker") && line.trim_end().ends_with(" 1"))
     });
 
-    let mut hog = Command::new(program(work.path(), "/usr/bin/sha256sum", "pal-hog"))
-        .arg("/dev/zero")
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut hog = Command::new(program(work.path(), "/usr/bin/sha256sum", "pal-hog"));
+    let mut hog = Own::start(hog.arg("/dev/zero").stdout(Stdio::null()));
     let told = receivers.wait("cpu-hog", "firing");
     assert!(told["annotations"]["cause"].as_str().unwrap_or_default().contains("pal-hog"), "{told:#}");
     assert!(told["annotations"]["command"].as_str().unwrap_or_default().contains("/dev/zero"), "{told:#}");
-    assert_eq!(told["annotations"]["pid"], hog.id().to_string(), "{told:#}");
-    end(&mut hog);
+    assert_eq!(told["annotations"]["pid"], hog.0.id().to_string(), "{told:#}");
+    hog.end();
     receivers.wait("cpu-hog", "resolved");
 
     let filler = program(work.path(), "/bin/dd", "pal-filler");
@@ -193,14 +205,14 @@ spec:
     let mut thrash = squeeze.thrash(work.path());
     let told = receivers.wait("memory-pressure", "firing");
     assert_eq!(told["labels"]["host"], "db-1");
-    end(&mut thrash);
+    thrash.end();
     receivers.wait("memory-pressure", "resolved");
 
-    end(&mut worker);
+    worker.end();
     receivers.wait("worker-dead", "firing");
-    let mut worker = Command::new(work.path().join("pal-worker")).arg("600").spawn().unwrap();
+    let mut worker = Own::start(Command::new(work.path().join("pal-worker")).arg("600"));
     receivers.wait("worker-dead", "resolved");
-    end(&mut worker);
+    worker.end();
 
     receivers.once(&["cpu-hog", "disk-full", "memory-pressure", "worker-dead"]);
     run("umount", &[disk.to_str().unwrap()]).unwrap();
@@ -252,10 +264,10 @@ spec:
 "#,
     );
     receivers.wait("certificate-ends", "firing");
-    end(&mut site);
+    site.end();
     let mut site = tls_site(work.path(), "90");
     receivers.wait("certificate-ends", "resolved");
-    end(&mut site);
+    site.end();
 
     drop(door);
     let told = receivers.wait("port-closed", "firing");
@@ -315,7 +327,7 @@ impl Squeeze {
     }
 
     /// A process that reads a file of 200 MB again and again with room for 48.
-    fn thrash(&self, work: &Path) -> Child {
+    fn thrash(&self, work: &Path) -> Own {
         let big = work.join("big");
         std::fs::File::create(&big).unwrap().set_len(200 << 20).unwrap();
         run("dd", &["if=/dev/urandom", &format!("of={}", big.display()), "bs=1M", "count=200", "conv=fsync"]).unwrap();
@@ -327,7 +339,7 @@ impl Squeeze {
         unsafe {
             command.pre_exec(move || std::fs::write(&procs, "0"));
         }
-        command.spawn().unwrap()
+        Own::start(&mut command)
     }
 }
 
@@ -338,7 +350,7 @@ impl Drop for Squeeze {
 }
 
 /// A TLS server at port 7002 with a certificate that ends in so many days.
-fn tls_site(work: &Path, days: &str) -> Child {
+fn tls_site(work: &Path, days: &str) -> Own {
     let path = |name: &str| work.join(name).to_str().unwrap().to_owned();
     let (key, certificate) = (path("key.pem"), path("certificate.pem"));
     run(
@@ -364,11 +376,7 @@ fn tls_site(work: &Path, days: &str) -> Child {
         ],
     )
     .unwrap();
-    Command::new("openssl")
-        .args(["s_server", "-quiet", "-accept", "127.0.0.1:7002", "-key", &key, "-cert", &certificate])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+    let mut server = Command::new("openssl");
+    server.args(["s_server", "-quiet", "-accept", "127.0.0.1:7002", "-key", &key, "-cert", &certificate]);
+    Own::start(server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()))
 }
