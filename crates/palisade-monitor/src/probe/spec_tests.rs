@@ -1,3 +1,4 @@
+//! What a Probe may say, and what is refused.
 #![allow(clippy::unwrap_used)]
 use super::*;
 use serde_json::{Value, json};

@@ -1,3 +1,4 @@
+//! Chunks: what goes in comes out, and what is damaged is said to be.
 use super::*;
 use crate::pack::as_stored;
 use proptest::prelude::*;
