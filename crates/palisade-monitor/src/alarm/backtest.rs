@@ -3,7 +3,7 @@
 use super::book::{Book, Watched};
 use super::judge::{self, Change, Phase, SeriesState, Transition};
 use super::rule::RuleSpec;
-use super::word::Statistic;
+use super::word::{Statistic, Treat};
 use crate::store::{Column, Store, Tier};
 use palisade_core::HostId;
 use palisade_guard::GuardError;
@@ -174,7 +174,10 @@ fn approximate_before(watched: &[Arc<Watched>], ask: &Ask) -> Option<i64> {
     let parts = parts(ask);
     let raw_s = parts.iter().find(|(tier, ..)| *tier == Tier::Raw).map_or(ask.to_s, |(_, from_s, _)| *from_s);
     let coarsest_s = parts.first().filter(|(tier, ..)| *tier != Tier::Raw).map(|(tier, ..)| tier.step_s())?;
-    let exact = |w: &Arc<Watched>| w.test.period_s >= coarsest_s && w.test.statistic != Statistic::Latest;
+    // gaps within a summary cannot be seen
+    let exact = |w: &Arc<Watched>| {
+        w.test.period_s >= coarsest_s && w.test.statistic != Statistic::Latest && w.test.treat == Treat::Keep
+    };
     (!watched.iter().all(exact)).then_some(raw_s)
 }
 
@@ -202,15 +205,41 @@ pub fn judged(watched: &[Arc<Watched>], columns: &BTreeMap<&'static str, Vec<Col
 /// All that becomes of one policy on one series.
 pub fn transitions(watched: &Watched, column: &Column, ask: &Ask) -> Vec<Transition> {
     let (mut state, mut out) = (SeriesState::default(), Vec::new());
+    let mut patience = Patience::new(watched, ask);
     for (at_s, summary) in &column.points {
-        judge::step(&watched.test, &mut state, *at_s, *summary, &mut out);
+        judge::step(patience.after(&state), &mut state, *at_s, *summary, &mut out);
     }
-    judge::pass(&watched.test, &mut state, ask.to_s.min(ask.now_s), &mut out);
+    judge::pass(patience.after(&state), &mut state, ask.to_s.min(ask.now_s), &mut out);
     out
+}
+
+/// A summary says when its time begins; its last sample came up to a step later. Only after that is
+/// there silence.
+struct Patience {
+    test: judge::Test,
+    after_s: i64,
+    parts: Vec<(Tier, i64, i64)>,
+}
+
+impl Patience {
+    fn new(watched: &Watched, ask: &Ask) -> Patience {
+        let (test, parts) = (watched.test.clone(), parts(ask));
+        Patience { after_s: test.no_data_after_s, test, parts }
+    }
+
+    /// The test for what comes after the newest sample of `state`.
+    fn after(&mut self, state: &SeriesState) -> &judge::Test {
+        let last_s = state.last_at_s;
+        let of_last = self.parts.iter().find(|(_, from_s, to_s)| (*from_s..*to_s).contains(&last_s));
+        let step_s = of_last.map_or(0, |(tier, ..)| if *tier == Tier::Raw { 0 } else { tier.step_s() });
+        self.test.no_data_after_s = self.after_s + step_s;
+        &self.test
+    }
 }
 
 fn each_firing(watched: &Watched, column: &Column, ask: &Ask, each: &mut impl FnMut(Firing)) {
     let (mut state, mut out) = (SeriesState::default(), Vec::new());
+    let mut patience = Patience::new(watched, ask);
     let mut open: Option<Firing> = None;
     let mut take = |state: &SeriesState, out: &mut Vec<Transition>, each: &mut dyn FnMut(Firing)| {
         for transition in out.drain(..) {
@@ -239,12 +268,12 @@ fn each_firing(watched: &Watched, column: &Column, ask: &Ask, each: &mut impl Fn
         }
     };
     for (at_s, summary) in &column.points {
-        judge::step(&watched.test, &mut state, *at_s, *summary, &mut out);
+        judge::step(patience.after(&state), &mut state, *at_s, *summary, &mut out);
         if !out.is_empty() || state.phase == Phase::Firing {
             take(&state, &mut out, each);
         }
     }
-    judge::pass(&watched.test, &mut state, ask.to_s.min(ask.now_s), &mut out);
+    judge::pass(patience.after(&state), &mut state, ask.to_s.min(ask.now_s), &mut out);
     take(&state, &mut out, each);
     if let Some(firing) = open {
         each(firing);

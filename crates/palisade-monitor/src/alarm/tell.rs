@@ -51,6 +51,17 @@ pub fn body_no_data(rule: &Rule, watched: &Watched, host: &HostId, key: &SeriesK
     AlarmBody { title, sentence, ..body(rule, watched, host, key, none) }
 }
 
+/// What is said of a series that may fire soon.
+pub fn pending(watched: &Watched, host: &HostId, key: &SeriesKey, value: f64) -> String {
+    let (unit, test) = (watched.metric.unit, &watched.test);
+    let limit = match test.operator.is_change() {
+        true => format!("{} %", test.threshold),
+        false => shown(test.threshold, unit),
+    };
+    let operator = test.operator.as_str();
+    format!("{key} on {host} is {}; it fires after {operator} {limit} in {}.", shown(value, unit), periods(watched))
+}
+
 fn title(watched: &Watched, host: &HostId, key: &SeriesKey, value: f64) -> String {
     let unit = watched.metric.unit;
     let (test, shown) = (&watched.test, |value: f64| shown(value, unit));

@@ -231,7 +231,7 @@ pub fn of_pending(rule: &Rule, host: &HostId, outcome: &Outcome, caller: &Caller
         operator: json!(watched.policy.operator),
         statistic: json!(watched.policy.statistic),
         period: json!(watched.policy.period),
-        sentence: body.sentence,
+        sentence: tell::pending(watched, host, &outcome.key, transition.value),
         since: at(transition.at_s * 1_000),
         fired_at: None,
         resolved_at: None,

@@ -156,8 +156,10 @@ impl Kinds {
             Kinds::Policy if gone => format!("the policy `{name}` takes no more notices"),
             Kinds::Policy => {
                 let spec = change.new.as_ref().and_then(|spec| serde_json::from_value::<PolicySpec>(spec.clone()).ok());
-                let named: Vec<String> =
+                let mut named: Vec<String> =
                     spec.map(|spec| channels_of(&spec).map(str::to_owned).collect()).unwrap_or_default();
+                let mut seen = std::collections::HashSet::new();
+                named.retain(|name| seen.insert(name.clone()));
                 let missing: Vec<&str> =
                     named.iter().map(String::as_str).filter(|name| !channels.contains_key(*name)).collect();
                 let note = if missing.is_empty() {

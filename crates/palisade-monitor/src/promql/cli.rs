@@ -42,7 +42,11 @@ fn run(matches: ArgMatches, context: CliContext) -> BoxFuture<'static, anyhow::R
             return Ok(ExitCode::SUCCESS);
         }
         print!("{}", shown(&answer["data"]));
-        for warning in list(&answer["warnings"]) {
+        let warnings = list(&answer["warnings"]);
+        if warnings.is_empty() && answer["data"]["result"].as_array().is_some_and(Vec::is_empty) {
+            println!("no series has a value there");
+        }
+        for warning in warnings {
             println!("{}", palisade_guard::cli::printable(warning.as_str().unwrap_or_default()));
         }
         Ok(ExitCode::SUCCESS)

@@ -4,6 +4,7 @@
 mod agentless;
 mod alarm;
 mod alarm_judge;
+mod alarm_past;
 mod api;
 mod bench_host;
 mod cli;

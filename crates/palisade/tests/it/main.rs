@@ -3,6 +3,10 @@
 
 mod act;
 mod alarm;
+mod alarm_channels;
+mod alarm_crash;
+mod alarm_fleet;
+mod alarm_hostile;
 mod api;
 mod check;
 mod cloud_init;
@@ -17,6 +21,7 @@ mod joining;
 mod link;
 mod order;
 mod raw;
+mod receiver;
 mod resource;
 mod running;
 mod sampling;
