@@ -4,13 +4,16 @@
 // PALISADE_MOCK     1 for the mock, which shows states that a server of one host cannot have
 // PALISADE_VIEWS    some of the views below, by name; all if absent
 // PALISADE_ONLY    "monitor": only the first run and the paths of that guard
+// PALISADE_DIST     a folder with a console as built: shown in place of the one inside the binary
 // PALISADE_SHOTS    where the screenshots go (default: test-results beside this folder)
 import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { fleetPaths } from "./fleet-paths.mjs";
 import { monitorPaths } from "./monitor-paths.mjs";
+import { seed } from "./seed.mjs";
 
 const URL_BASE = process.env.PALISADE_URL?.replace(/\/$/, "");
 const WELCOME = process.env.PALISADE_WELCOME;
@@ -20,6 +23,8 @@ const NAME = "admin";
 const PASSWORD = "Correct-horse-7-battery";
 const ADDRESS = "192.0.2.7";
 const WAIT_MS = 15_000;
+const DIST = process.env.PALISADE_DIST;
+const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".woff2": "font/woff2" };
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
 
 if (!URL_BASE || !WELCOME) {
@@ -61,6 +66,7 @@ async function open(chosen, state) {
     storageState: state,
   });
   context.setDefaultTimeout(WAIT_MS);
+  if (DIST) await context.route((url) => !url.pathname.startsWith("/api/"), (route) => built(route));
   const page = await context.newPage();
   page.on("console", (message) => {
     if (message.type() !== "error" || current !== page) return;
@@ -73,6 +79,14 @@ async function open(chosen, state) {
   });
   page.on("pageerror", (error) => current === page && problems.push(`uncaught: ${error.message}`));
   return page;
+}
+
+/** The console from its folder, under the headers that the server gives. */
+async function built(route) {
+  const { pathname } = new URL(route.request().url());
+  const file = join(DIST, pathname.includes(".") ? pathname : "index.html");
+  const response = await route.fetch({ url: `${URL_BASE}/` });
+  await route.fulfill({ status: 200, headers: { ...response.headers(), "content-type": TYPES[extname(file)] ?? "application/octet-stream" }, body: readFileSync(file) });
 }
 
 /** One path: what is done, then everything that holds on every page. */
@@ -140,10 +154,16 @@ await path(page, "live light", async () => {
   await page.locator('[data-word="live"]').waitFor();
 });
 
-const fleet = fleetPaths({ path, go, heading, table, mock: process.env.PALISADE_MOCK === "1", name: NAME, password: PASSWORD });
-const monitor = monitorPaths({ path, go, heading, table, mock: process.env.PALISADE_MOCK === "1" });
+const MOCK = process.env.PALISADE_MOCK === "1";
+if (!MOCK) {
+  await path(page, "what the monitor's paths need", async () => {
+    await seed(page, URL_BASE);
+  });
+}
+const fleet = fleetPaths({ path, go, heading, table, mock: MOCK, name: NAME, password: PASSWORD });
+const monitor = monitorPaths({ path, go, heading, table, mock: MOCK });
 const firstHost = async (page) => {
-  await go(page, "/hosts");
+  await go(page, "/hosts?verdict=online");
   await page.locator("[data-row]").first().waitFor();
   return (await page.locator("[data-row]").first().innerText()).trim();
 };
@@ -157,7 +177,7 @@ async function pages(page) {
     await go(page, "/hosts");
     await table(page, "Hosts").waitFor();
   });
-  const host = (await page.locator("[data-row]").first().innerText()).trim();
+  const host = await firstHost(page);
   await path(page, "hosts add", async () => {
     await go(page, "/hosts?show=add");
     await page.getByRole("dialog", { name: "Add a host" }).waitFor();

@@ -67,6 +67,7 @@ export const to = {
   silences: (params?: Params) => withQuery("/monitor/silences", params),
   channels: (params?: Params) => withQuery("/monitor/channels", params),
   deliveries: (params?: Params) => withQuery("/monitor/deliveries", params),
+  sampling: (params?: Params) => withQuery("/monitor/sampling", params),
   probes: (params?: Params) => withQuery("/monitor/probes", params),
 };
 

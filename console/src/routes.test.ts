@@ -26,6 +26,7 @@ test("the addresses of the console", () => {
       "/monitor/silences",
       "/monitor/channels",
       "/monitor/deliveries",
+      "/monitor/sampling",
       "/monitor/probes",
       "/journal/events",
       "/audit",
@@ -44,7 +45,7 @@ test("the addresses of the console", () => {
 });
 
 test("every builder leads to a route", () => {
-  const built = [to.overview(), to.hosts(), to.host("web-1"), to.host("web-1", "monitor"), to.findings(), to.plans(), to.plan("p1"), to.bans(), to.allow(), to.events(), to.audit(), to.tokens(), to.joinTokens(), to.users(), to.account(), to.settings(), to.incidents(), to.alarms(), to.dashboards(), to.dashboards("compare", { host: "web-1" }), to.rules(), to.rule("cpu"), to.silences(), to.channels(), to.deliveries(), to.probes(), to.signIn()].map((address) => address.replace(/\?.*/, ""));
+  const built = [to.overview(), to.hosts(), to.host("web-1"), to.host("web-1", "monitor"), to.findings(), to.plans(), to.plan("p1"), to.bans(), to.allow(), to.events(), to.audit(), to.tokens(), to.joinTokens(), to.users(), to.account(), to.settings(), to.incidents(), to.alarms(), to.dashboards(), to.dashboards("compare", { host: "web-1" }), to.rules(), to.rule("cpu"), to.silences(), to.channels(), to.deliveries(), to.probes(), to.sampling(), to.signIn()].map((address) => address.replace(/\?.*/, ""));
   for (const address of [...built, ...GUARDS.map((guard) => to.guard(guard))]) {
     const matches = routes.filter((route) => route !== "*" && matcher(route).test(address));
     expect(matches, address).not.toHaveLength(0);

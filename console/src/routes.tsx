@@ -26,6 +26,7 @@ const pages: RouteObject[] = [
   page("/monitor/silences", () => import("./guards/monitor/notify/SilencesPage")),
   page("/monitor/channels", () => import("./guards/monitor/notify/ChannelsPage")),
   page("/monitor/deliveries", () => import("./guards/monitor/notify/DeliveriesPage")),
+  page("/monitor/sampling", () => import("./guards/monitor/sampling/SamplingPage")),
   page("/monitor/probes", () => import("./guards/monitor/probes/ProbesPage")),
   page("/journal/events", () => import("./guards/journal/EventsPage")),
   page("/audit", () => import("./pages/audit/AuditPage")),

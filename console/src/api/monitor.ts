@@ -1,246 +1,66 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { call, get, post, remove } from "./client";
 import type { components } from "./schema";
-import type { Can, List, Plan, Point, Severity } from "./types";
+import type { List, Plan, Point } from "./types";
 
 /** Shapes and calls of the monitor guard beyond the series: alarms, rules, channels, probes. */
 
 type S = components["schemas"];
-export type Metric = Omit<S["Metric"], "alias"> & { alias?: string | null; aliases?: { name: string; unit: string; label?: string | null }[] };
+export type Metric = S["Metric"];
 
 export interface Scope {
   hosts?: string[];
   tags?: Record<string, string>;
-  region?: string;
-  group?: string;
+  region?: string | null;
+  group?: string | null;
 }
 
 /** `expired`: ended because its rule was changed, not because it was well again. */
 export type AlarmState = "pending" | "firing" | "no_data" | "resolved" | "expired";
-export type Statistic = "average" | "max" | "min" | "sum" | "latest";
-export type Period = "raw" | "1m" | "5m" | "20m" | "1h" | "4h" | "24h";
-export type Operator = ">" | ">=" | "<" | "<=" | "==" | "!=" | "rise" | "fall";
+export type Statistic = S["Statistic"];
+export type Period = S["Period"];
+export type Operator = S["Operator"];
 
 /** A process that stands out, with what is known of where it belongs. */
-export interface MonitorProcess {
-  pid: number;
-  name: string;
-  user?: string | null;
-  cmdline?: string | null;
-  /** Share of one core. */
-  cpu?: number | null;
-  rss_bytes: number;
-  unit?: string | null;
-  container?: string | null;
-  io_bytes_rate?: number | null;
-  threads?: number | null;
-  open_files?: number | null;
-}
-
-export interface CauseProcess extends MonitorProcess {
-  cpu_max?: number;
-  rss_bytes_max?: number;
-  first_at?: string;
-  last_at?: string;
-  ended?: boolean;
-}
-
+export type MonitorProcess = S["TopProcess"];
+export type CauseProcess = S["CauseProcess"];
 /** Whom a state change was told to, and whether it arrived. */
-export interface Notified {
-  channel: string;
-  at: string;
-  ok: boolean;
-  error?: string | null;
-}
+export type Notified = S["Notified"];
 
-export interface AlarmView {
-  id: string;
-  rule: string;
-  /** Which of the rule's policies, from 0. */
-  policy?: number | null;
-  severity: Severity;
-  host?: string | null;
-  labels?: Record<string, string>;
-  metric?: string | null;
-  unit?: string | null;
+/** The schema has words where only these occur. */
+interface AlarmWords {
   state: AlarmState;
-  /** Fires, and no sample has come since. */
-  stale?: boolean;
-  value?: number | null;
-  threshold?: number | null;
   operator?: Operator | null;
   statistic?: Statistic | null;
   period?: Period | null;
-  sentence: string;
-  since: string;
-  fired_at?: string | null;
-  resolved_at?: string | null;
-  acknowledged?: { by: string; at: string; note?: string | null } | null;
-  silenced?: { name: string; until: string } | null;
-  inhibited_by?: string | null;
-  cause?: { sentence: string; processes: CauseProcess[] } | null;
-  notified?: Notified[];
-  can?: Can;
 }
 
-export interface AlarmDetail extends AlarmView {
-  history?: { at: string; state: AlarmState | "ok"; value?: number | null }[];
-  ring?: { from: Moment; step_s: number; metrics: Record<string, (number | null)[]> } | null;
-}
+export type AlarmView = Omit<S["AlarmView"], keyof AlarmWords> & AlarmWords;
+/** A row of the list lacks what only the one alarm has. */
+export type AlarmDetail = AlarmView & {
+  history?: (Omit<S["HistoryEntry"], "state"> & { state: AlarmState | "ok" })[];
+  ring?: S["Ring"] | null;
+};
 
-export interface Policy {
-  metric: string;
-  labels?: Record<string, string>;
-  statistic: Statistic;
-  period: Period;
-  operator: Operator;
-  threshold: number;
-  count: number;
-  /** As many as `count` if absent. */
-  of?: number;
-  recover?: number;
-  severity?: Severity;
-}
+type Filled = "count" | "period" | "statistic";
+/** The server fills in what a file left out. */
+export type Policy = Omit<S["Policy"], Filled> & Required<Pick<S["Policy"], Filled>>;
+export type EventCondition = S["EventPart"];
+export type AlarmRuleSpec = Omit<S["RuleSpec"], "scope" | "policies"> & { scope?: Scope; policies?: Policy[] };
+export type RuleView = Omit<S["RuleView"], "source" | "spec"> & { source: "resource" | "builtin"; spec: AlarmRuleSpec };
 
-export interface EventCondition {
-  kind?: string;
-  severity?: Severity;
-  clear?: string;
-  finding?: { check?: string; practice?: string; severity?: Severity };
-  times?: number;
-  within?: string;
-}
+export type Firing = S["Firing"];
+export type Backtest = S["Answer"];
 
-export interface AlarmRuleSpec {
-  enabled?: boolean;
-  description?: string;
-  scope?: Scope;
-  severity?: Severity;
-  policies?: Policy[];
-  template?: string;
-  event?: EventCondition;
-  no_data?: { after?: string; treat?: "alarm" | "keep" | "ok" };
-  repeat?: string;
-  urgency?: "page" | "digest";
-  settle?: string;
-  cause?: boolean;
-}
-
-export interface RuleView {
-  name: string;
-  version: number;
-  spec: AlarmRuleSpec;
-  source: "resource" | "builtin";
-  ok: number;
-  pending: number;
-  firing: number;
-  no_data: number;
-  evaluated_at?: string | null;
-}
-
-export interface Firing {
-  host: string;
-  labels?: Record<string, string>;
-  policy: number;
-  from: Moment;
-  to?: Moment | null;
-  peak?: number | null;
-}
-
-/** A moment as the API writes it: RFC 3339, or Unix seconds. */
-export type Moment = string | number;
-
-export const secondsOf = (moment: Moment): number => (typeof moment === "number" ? moment : Date.parse(moment) / 1000);
-
-export interface Backtest {
-  fired: number;
-  shorter_than_5m: number;
-  series: number;
-  hosts: number;
-  approximate_before?: Moment | null;
-  firings: Firing[];
-  suggestions: { policy?: number; threshold: number; recover?: number | null; fired: number }[];
-  took_ms: number;
-  reason?: string | null;
-}
-
-export interface ChannelSpec {
-  type: "webhook" | "smtp" | "slack" | "ntfy" | "alertmanager" | "heartbeat";
-  url?: string;
-  host?: string;
-  port?: number;
-  to?: string[];
-  secret?: string;
-}
-
-export interface ChannelView {
-  name: string;
-  spec: ChannelSpec;
-  version?: number;
-  last_ok_at?: string | null;
-  last_error?: string | null;
-  waiting: number;
-  dead: number;
-  can?: Can;
-}
-
-export interface Delivery {
-  id: string;
-  channel: string;
-  title: string;
-  state: "waiting" | "sent" | "dead";
-  attempts: number;
-  next_at?: string | null;
-  last_error?: string | null;
-  created_at: string;
-  sent_at?: string | null;
-  can?: Can;
-}
-
-export interface SilenceView {
-  name: string;
-  version?: number;
-  spec: { match?: { scope?: Scope; labels?: Record<string, string> }; from?: string; until: string; reason: string; every?: unknown };
-  author?: string | null;
-  active: boolean;
-  can?: Can;
-}
-
-export interface SecretView {
-  name: string;
-}
-
-export interface ProbeResult {
-  at: string;
-  up: boolean;
-  duration_s?: number | null;
-  error?: string | null;
-  facts?: Record<string, unknown>;
-}
-
-export interface ProbeView {
-  name: string;
-  version?: number;
-  spec: { host?: string; type: string; target: string; interval?: string; timeout?: string };
-  host?: string | null;
-  last?: ProbeResult | null;
-  up_share_24h?: number | null;
-  can?: Can;
-}
-
-export interface Agentless {
-  host: string;
-  address: string;
-  public_key: string;
-  authorized_line: string;
-  /** The one that is pinned. */
-  host_key?: { fingerprint: string; pinned_at?: string | null } | null;
-  /** The one that the host showed, where that is not pinned. */
-  shown_key?: { fingerprint: string } | null;
-  last?: { at: string; ok: boolean; error?: string | null } | null;
-}
-
-export type ProcessesAt = List<MonitorProcess> & { by_cpu?: number[]; by_memory?: number[]; by_io?: number[]; observed_at?: string | null };
+export type ChannelView = S["ChannelView"];
+export type Delivery = S["DeliveryView"];
+export type Match = Omit<S["MatchSpec"], "scope"> & { scope?: Scope | null };
+export type SilenceView = Omit<S["SilenceView"], "spec"> & { spec: Omit<S["SilenceSpec"], "match"> & { match: Match } };
+export type SecretView = S["SecretView"];
+export type ProbeView = S["ProbeView"];
+export type ProbeResult = S["LastLook"];
+export type Agentless = S["AgentlessView"];
+export type ProcessesAt = S["ProcessesView"];
 
 /** A resource as it stands; with `replaces` or `version` it is a document again. */
 export interface Resource<T = Record<string, unknown>> {
@@ -345,12 +165,12 @@ export const monitorAct = {
   unacknowledge: (id: string) => remove<unknown>(`/monitor/alarms/${name(id)}/acknowledge`),
   silence: (id: string, body: { for: string; reason: string }) => post<unknown>(`/monitor/alarms/${name(id)}/silence`, body),
   basics: (on: boolean) => post<unknown>("/monitor/rules/basics", { on }),
-  channelTest: (channel: string) => post<{ ok: boolean; answer: string; took_ms: number }>(`/monitor/channels/${name(channel)}/test`),
-  deliveryRetry: (id: string) => post<unknown>(`/monitor/deliveries/${name(id)}/retry`),
+  channelTest: (channel: string) => post<S["TestView"]>(`/monitor/channels/${name(channel)}/test`),
+  deliveryRetry: (id: number) => post<unknown>(`/monitor/deliveries/${id}/retry`),
   secretPut: (secret: string, value: string) => call<unknown>("put", `/monitor/secrets/${name(secret)}`, { body: { value } }),
   secretDelete: (secret: string) => remove<unknown>(`/monitor/secrets/${name(secret)}`),
   probeRun: (probe: string) => post<ProbeResult>(`/monitor/probes/${name(probe)}/run`),
   agentlessPin: (host: string, fingerprint: string) => post<unknown>(`/monitor/agentless/${name(host)}/pin`, { fingerprint }),
   apply: (documents: Document[], dry_run: boolean) => post<Applied>("/apply", { resources: documents, dry_run }),
-  resourceDelete: (kind: string, resource: string, version: number) => call<Applied>("delete", `/resources/${kind}/${name(resource)}`, { query: { version } }),
+  resourceDelete: (kind: string, resource: string, version: number, dry_run = false) => call<Applied>("delete", `/resources/${kind}/${name(resource)}`, { query: { version, dry_run } }),
 };

@@ -113,7 +113,7 @@ export interface Lists {
   "join-tokens": List<JoinToken>;
   users: List<User>;
   sessions: List<SessionRow>;
-  "monitor/alarms": List<AlarmView> & { rules?: number; hosts?: number; evaluated_at?: string | null };
+  "monitor/alarms": List<AlarmView>;
   "monitor/rules": List<RuleView>;
   "monitor/channels": List<ChannelView>;
   "monitor/deliveries": List<Delivery>;
@@ -123,6 +123,7 @@ export interface Lists {
   "resources/NotificationPolicy": List<Resource>;
   "resources/ResourceGroup": List<Resource>;
   "resources/ProcessWatch": List<Resource>;
+  "resources/Sampling": List<Resource>;
 }
 
 export type ListPath = keyof Lists;

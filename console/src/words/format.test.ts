@@ -46,3 +46,10 @@ test("a percent and a unit", () => {
   expect(plainSpaces(formatUnit(0.071, "ratio"))).toBe("7.1 %");
   expect(formatUnit(1_234_567, "")).toBe("1,234,567");
 });
+
+test("units of hardware and of services stand behind their number", () => {
+  expect(plainSpaces(formatUnit(41.5, "celsius"))).toBe("41.5 °C");
+  expect(plainSpaces(formatUnit(61, "days"))).toBe("61 d");
+  expect(plainSpaces(formatUnit(2_400_000_000, "hertz"))).toBe("2.4 GHz");
+  expect(plainSpaces(formatUnit(0.012, "seconds"))).toBe("12 ms");
+});

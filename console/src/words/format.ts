@@ -135,6 +135,18 @@ export function zoneName(): string {
 /** Bytes per second that are printed in bits per second, as the rates of networks are. */
 export const BIT_RATE = "bit/s";
 
+/** Units that only stand behind their number: those of the catalogue, and what services call theirs. */
+export const SIGNS: Record<string, string> = Object.fromEntries([
+  ["days", "d"], ["celsius", "°C"], ["watts", "W"], ...["%", "byte/s", "byte", "GB", "MB", "ms", "MHz", "°C", "W", "request/s", "count/s"].map((sign) => [sign, sign]),
+].map(([unit, sign]) => [unit, `${THIN}${sign}`]));
+
+const HERTZ = ["Hz", "kHz", "MHz", "GHz"];
+
+export function formatHertz(value: number): string {
+  const size = value === 0 ? 0 : Math.min(HERTZ.length - 1, Math.max(0, Math.floor(Math.log10(Math.abs(value)) / 3)));
+  return `${short(value / 1000 ** size)}${THIN}${HERTZ[size]}`;
+}
+
 /** A value in the unit that the metric catalogue gives. */
 export function formatUnit(value: number | null | undefined, unit: string): string {
   if (value === null || value === undefined) return NONE;
@@ -150,8 +162,10 @@ export function formatUnit(value: number | null | undefined, unit: string): stri
     case "1/s":
       return `${value >= 10_000 ? grouped.format(value) : short(value)}${THIN}/s`;
     case "seconds":
-      return formatSpan(value);
+      return value !== 0 && Math.abs(value) < 1 ? `${short(value * 1000)}${THIN}ms` : formatSpan(value);
+    case "hertz":
+      return formatHertz(value);
     default:
-      return value >= 10_000 ? grouped.format(value) : short(value);
+      return `${value >= 10_000 ? grouped.format(value) : short(value)}${SIGNS[unit] ?? ""}`;
   }
 }

@@ -13,6 +13,7 @@ pub const NAMED_MAX: usize = 1_000;
 /// Hosts. What is given must all be true of a host; nothing given means every host.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = HostScope)] // the firewall has a `Scope` of its own in the same document
 pub struct Scope {
     /// One of these.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -1,11 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import type { CSSProperties, ReactNode } from "react";
+import { metricsQuery } from "../../api/monitor";
 import { hostQuery, seriesQuery, useList } from "../../api/queries";
 import { MARK_COLOR, type Line, type Mark } from "../../parts/Chart/marks";
 import { Untrusted } from "../../parts/Command/Command";
 import { TimeAgo } from "../../parts/TimeAgo/TimeAgo";
-import type { Group } from "./boards";
-import { linesFor } from "./lines";
+import type { Group as BoardGroup } from "./boards";
+import { type Group, linesFor } from "./lines";
 import { useMarks } from "./marks";
 import { SharedChart } from "./MetricChart";
 import classes from "./Monitor.module.css";
@@ -16,7 +17,7 @@ import type { Times } from "./times";
 const RULES_MAX = 1_000;
 
 /** The charts of one host in their groups, with the lines of its rules and the ticks of what happened. */
-export function HostBoard({ host, groups, times, aside, processesFirst }: { host: string; groups: Group[]; times: Times; aside?: Partial<Record<Group["name"], ReactNode>>; processesFirst?: boolean }) {
+export function HostBoard({ host, groups, times, aside, processesFirst }: { host: string; groups: BoardGroup[]; times: Times; aside?: Partial<Record<BoardGroup["name"], ReactNode>>; processesFirst?: boolean }) {
   const marks = useMarks(host, times);
   const lines = useLines(host);
   const processes = <ProcessPanel host={host} times={times} />;
@@ -43,7 +44,7 @@ export function HostBoard({ host, groups, times, aside, processesFirst }: { host
 
 interface ChartsProps {
   host: string;
-  group: Group;
+  group: BoardGroup;
   times: Times;
   marks: Mark[];
   lines: (metric: string) => Line[];
@@ -67,7 +68,7 @@ function Charts({ host, group, times, marks, lines, aside }: ChartsProps) {
 }
 
 /** What not every host has: its charts, or a line that says why there are none. */
-function Optional({ host, group, times, aside, children }: { host: string; group: Group; times: Times; aside?: ReactNode; children: ReactNode }) {
+function Optional({ host, group, times, aside, children }: { host: string; group: BoardGroup; times: Times; aside?: ReactNode; children: ReactNode }) {
   const first = group.metrics[0] ?? "";
   const { data } = useQuery(seriesQuery({ host, name: first, from: times.from_s, to: times.to_s, step: times.step_s }, times.key_text, times.every_ms));
   if (data === undefined) return null;
@@ -86,8 +87,10 @@ function Optional({ host, group, times, aside, children }: { host: string; group
 /** The rules' lines for a metric of this host; none while rules or host are not known. */
 function useLines(host: string): (metric: string) => Line[] {
   const { rows: rules } = useList("monitor/rules", { limit: RULES_MAX });
+  const { rows: groups } = useList("resources/ResourceGroup", { limit: RULES_MAX });
+  const metrics = useQuery(metricsQuery).data?.items ?? [];
   const { data } = useQuery(hostQuery(host));
-  return (metric) => (rules && data ? linesFor(rules, data, metric) : []);
+  return (metric) => (rules && data ? linesFor(rules, data, metric, { metrics, groups: (groups ?? []) as Group[] }) : []);
 }
 
 const EVENTS_SHOWN = 50;

@@ -17,6 +17,7 @@ export function MonitorTabs({ current }: { current: MonitorPart }) {
     channels: to.channels(),
     deliveries: to.deliveries(),
     probes: to.probes(),
+    sampling: to.sampling(),
   };
   const tabs = (Object.keys(address) as MonitorPart[]).map((key) => ({ key, title: text.parts[key], to: address[key], count: key === "alarms" ? data?.counts.alarms_firing : undefined }));
   return <Tabs tabs={tabs} current={current} label={text.monitor} />;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Policy, RuleView } from "../../api/monitor";
+import type { Metric, Policy, RuleView } from "../../api/monitor";
 import { linesFor, surelyHolds } from "./lines";
 
 const host = { name: "web-1", region: "fra-1", tags: { role: "web" } };
@@ -29,4 +29,12 @@ test("rules of the host give their lines once, others none", () => {
     { kind: "threshold", value: 0.9 },
     { kind: "recover", value: 0.8 },
   ]);
+});
+
+test("a rule under a service's name, for a group that the host is in, draws its line in the catalogue's unit", () => {
+  const metrics: Metric[] = [{ name: "cpu_usage_ratio", unit: "ratio", help: "", group: "cpu", aliases: [{ name: "cpu_util", unit: "%" }] }];
+  const rules = [rule({ policies: [{ ...policy, metric: "cpu_util", threshold: 75, recover: null }], scope: { group: "web" } })];
+  const groups = [{ name: "web", spec: { tags: { role: "web" } } }];
+  expect(linesFor(rules, host, "cpu_usage_ratio", { metrics, groups })).toEqual([{ kind: "threshold", value: 0.75 }]);
+  expect(linesFor(rules, { ...host, tags: {} }, "cpu_usage_ratio", { metrics, groups })).toEqual([]);
 });

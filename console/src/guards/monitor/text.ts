@@ -2,7 +2,7 @@ import { counted } from "../../words/plural";
 
 export const text = {
   monitor: "Monitor",
-  parts: { dashboards: "Dashboards", alarms: "Alarms", rules: "Rules", silences: "Silences", channels: "Channels", deliveries: "Deliveries", probes: "Probes" },
+  parts: { dashboards: "Dashboards", alarms: "Alarms", rules: "Rules", silences: "Silences", channels: "Channels", deliveries: "Deliveries", probes: "Probes", sampling: "Sampling" },
   pick: "Host",
   pickNone: "No host has joined yet: there is nothing to measure.",
   doingHosts: "list the hosts",
@@ -98,6 +98,7 @@ export const text = {
   zone: (zone: string) => `times in ${zone}`,
   dragHint: "drag to zoom, Shift-drag to move",
   clickHint: "click for the processes",
+  over: (rule: string) => `${rule}: over`,
   back: "Earlier",
   forth: "Later",
   widen: "Zoom out",

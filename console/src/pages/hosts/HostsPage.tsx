@@ -1,4 +1,4 @@
-import { Drawer } from "@mantine/core";
+import { Button, Checkbox, Drawer } from "@mantine/core";
 import { useState } from "react";
 import { useSearchParams } from "react-router";
 import { useList } from "../../api/queries";
@@ -30,6 +30,9 @@ const STANDINGS = ["retired", "revoked", "all"] as const;
 const GROUPED_ROWS = 1_000;
 const TAGS_SHOWN = 2;
 const TAG_KEYS_OFFERED = 2;
+
+const COMPARE_MIN = 2;
+const COMPARE_MAX = 8;
 
 const columns: Column<HostView>[] = [
   { key: "state", title: text.state, fit: true, sortable: true, phone: "lead", cell: (host) => <StateBadge state={host.state} /> },
@@ -63,16 +66,33 @@ export default function HostsPage() {
   const grouping = groupingOf(search.get("group"));
   const list = useList("hosts", { ...filters, sort: search.get("sort") ?? undefined, ...(grouping === "none" ? {} : { limit: GROUPED_ROWS }) });
   const canAdd = useCan("admin");
+  const [chosen, setChosen] = useState<readonly string[]>([]);
+  const pick: Column<HostView> = {
+    key: "pick",
+    title: "",
+    fit: true,
+    from: "middle",
+    phone: "hide",
+    cell: ({ name }) => {
+      const is = chosen.includes(name);
+      return (
+        <span data-above>
+          <Checkbox size="xs" aria-label={text.choose(name)} checked={is} disabled={!is && chosen.length === COMPARE_MAX} onChange={() => setChosen(is ? chosen.filter((other) => other !== name) : [...chosen, name])} />
+        </span>
+      );
+    },
+  };
   const filtered = Object.keys(filters).length > 0;
   const empty = list.rows?.length === 0 && !filtered;
   return (
     <Page title={text.hosts} actions={canAdd === true ? <ActionLink to={changed(search, { show: "add" })}>{text.add}</ActionLink> : <Action can={canAdd}>{text.add}</Action>}>
       <FilterBar keys={KEYS} choices={useChoices(list.rows)}>
         <Groupings rows={list.rows} grouping={grouping} search={search} />
+        {chosen.length > 0 && <Compare hosts={chosen} onNone={() => setChosen([])} />}
       </FilterBar>
       <DataTable
         label={text.hosts}
-        columns={columns}
+        columns={[...columns, pick]}
         {...listProps(list)}
         rows={list.rows && byGroup(list.rows, grouping)}
         groupOf={grouping === "none" ? undefined : (host) => groupTitle(host, grouping)}
@@ -105,6 +125,19 @@ export default function HostsPage() {
         <AddHost />
       </Drawer>
     </Page>
+  );
+}
+
+/** What the chosen hosts are for: two to eight in the same charts. */
+function Compare({ hosts, onNone }: { hosts: readonly string[]; onNone: () => void }) {
+  const address = `${to.dashboards("compare")}?${new URLSearchParams(hosts.map((host) => ["host", host])).toString()}`;
+  return (
+    <>
+      {hosts.length < COMPARE_MIN ? <Action can={text.compareMore}>{text.compare(hosts.length)}</Action> : <ActionLink to={address}>{text.compare(hosts.length)}</ActionLink>}
+      <Button variant="subtle" onClick={onNone}>
+        {text.chooseNone}
+      </Button>
+    </>
   );
 }
 

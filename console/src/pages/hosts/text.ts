@@ -3,6 +3,10 @@ import type { HostTab } from "../../paths";
 import { counted } from "../../words/plural";
 
 export const text = {
+  choose: (host: string) => `Choose ${host} to compare`,
+  chooseNone: "Choose none",
+  compare: (n: number) => `Compare ${n}`,
+  compareMore: "choose two to eight hosts",
   hosts: "Hosts",
   lead: (n: number) => counted(n, "host", "hosts"),
   doing: "list the hosts",

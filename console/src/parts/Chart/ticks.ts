@@ -1,4 +1,4 @@
-import { BIT_RATE, formatBitRate, formatBytes, short } from "../../words/format";
+import { BIT_RATE, formatBitRate, formatBytes, formatHertz, short, SIGNS } from "../../words/format";
 
 /** Tick labels of a y axis: unit after the number, precision raised until every label says its value. */
 export function tickLabels(values: number[], unit: string): string[] {
@@ -26,6 +26,12 @@ function label(value: number, unit: string, digits: number): string {
       return formatBitRate(value);
     case "seconds":
       return value >= 172_800 ? `${short(value / 86_400)}\u2009d` : `${short(value)}\u2009s`;
+    case "hertz":
+      return formatHertz(value);
+    case "days":
+    case "celsius":
+    case "watts":
+      return `${value.toFixed(digits)}${SIGNS[unit]}`;
     default:
       return value >= 10_000 ? new Intl.NumberFormat("en", { notation: "compact" }).format(value) : value.toFixed(digits);
   }

@@ -13,6 +13,8 @@ export interface ResourceDrawerProps {
   fields: readonly Field[];
   /** What is edited; absent for a new one. */
   existing?: { name: string; version: number; spec: object } | null;
+  /** What a new one begins with, where a part must be there though it is empty. */
+  blank?: object;
   opened: boolean;
   onClose: () => void;
   children?: ReactNode;
@@ -27,23 +29,27 @@ export default function ResourceDrawer({ title, opened, onClose, ...rest }: Reso
   );
 }
 
-function ResourceForm({ kind, fields, existing, onDone, children }: Omit<ResourceDrawerProps, "title" | "opened" | "onClose"> & { onDone: () => void }) {
+function ResourceForm({ kind, fields, existing, blank, onDone, children }: Omit<ResourceDrawerProps, "title" | "opened" | "onClose"> & { onDone: () => void }) {
   const [name, setName] = useState(existing?.name ?? "");
   const [draft, setDraft] = useState<Draft>(existing ? draftOf(fields, existing.spec) : emptyDraft(fields));
   const [version, setVersion] = useState(existing?.version ?? 0);
   const [asked, setAsked] = useState(false);
   const [document, setDocument] = useState<Document | null>(null);
+  const [removes, setRemoves] = useState(false);
   const missing = missingOf(fields, draft);
   if (name.trim() === "") missing.add("name");
   const submit = (event: FormEvent) => {
     event.preventDefault();
     setAsked(true);
-    if (missing.size === 0) setDocument({ kind, name: name.trim(), version, spec: specOf(fields, draft, existing?.spec) });
+    if (missing.size > 0) return;
+    setRemoves(false);
+    setDocument({ kind, name: name.trim(), version, spec: specOf(fields, draft, existing?.spec ?? blank) });
   };
   if (document) {
     return (
       <SaveResource
         document={document}
+        removes={removes}
         onDone={onDone}
         onBack={() => setDocument(null)}
         onRebase={(conflict) => {
@@ -69,6 +75,19 @@ function ResourceForm({ kind, fields, existing, onDone, children }: Omit<Resourc
           {text.resource.toPreview}
         </Button>
         <Button onClick={onDone}>{text.cancel}</Button>
+        {existing && (
+          <Button
+            className={classes.last}
+            variant="subtle"
+            color="red"
+            onClick={() => {
+              setRemoves(true);
+              setDocument({ kind, name: existing.name, version, spec: existing.spec });
+            }}
+          >
+            {`${text.resource.delete}…`}
+          </Button>
+        )}
       </Buttons>
     </form>
   );

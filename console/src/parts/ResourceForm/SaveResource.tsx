@@ -15,21 +15,24 @@ import classes from "./ResourceForm.module.css";
 
 interface SaveResourceProps {
   document: Document;
+  /** It is removed instead. */
+  removes?: boolean;
   onDone: () => void;
   onBack: () => void;
   /** Takes the version that stands now as the one that is edited. */
   onRebase?: (conflict: Conflict) => void;
 }
 
-/** What saving would change, then the saving itself: a dry run first, always. */
-export function SaveResource({ document, onDone, onBack, onRebase }: SaveResourceProps) {
+/** What saving or removing would change, then the act itself: a dry run first, always. */
+export function SaveResource({ document, removes = false, onDone, onBack, onRebase }: SaveResourceProps) {
   const client = useQueryClient();
   const heading = useRef<HTMLHeadingElement>(null);
-  const preview = useMutation({ mutationFn: () => monitorAct.apply([document], true) });
+  const act = (dry_run: boolean) => (removes ? monitorAct.resourceDelete(document.kind, document.name, document.version ?? 0, dry_run) : monitorAct.apply([document], dry_run));
+  const preview = useMutation({ mutationFn: () => act(true) });
   const apply = useMutation({
-    mutationFn: () => monitorAct.apply([document], false),
+    mutationFn: () => act(false),
     onSuccess: async () => {
-      toast(text.resource.saved(document.name));
+      toast(removes ? text.resource.deleted(document.name) : text.resource.saved(document.name));
       // The lists first, those of other pages too: what was saved here must not come as somebody's news.
       await client.invalidateQueries({ predicate: ({ queryKey }) => /^(monitor|resources)\//.test(String(queryKey[0])), refetchType: "all" });
       onDone();
@@ -47,7 +50,7 @@ export function SaveResource({ document, onDone, onBack, onRebase }: SaveResourc
   return (
     <div className={classes.form}>
       <h2 ref={heading} tabIndex={-1} className={classes.heading}>
-        {text.resource.preview(document.kind, document.name)}
+        {removes ? text.resource.deletion(document.kind, document.name) : text.resource.preview(document.kind, document.name)}
       </h2>
       {conflict ? (
         <ConflictView conflict={conflict} onRebase={onRebase} />
@@ -58,20 +61,20 @@ export function SaveResource({ document, onDone, onBack, onRebase }: SaveResourc
       ) : (
         <>
           <PlanPreview plan={preview.data.plan} />
-          {changes.length > 0 && <Changes changes={changes} />}
-          {changes.length === 0 && <p className="meta">{text.resource.same}</p>}
+          {changes.length > 0 && !removes && <Changes changes={changes} />}
+          {changes.length === 0 && !removes && <p className="meta">{text.resource.same}</p>}
         </>
       )}
-      {apply.error && !conflict && <ErrorCard doing={text.resource.doingApply} error={apply.error} />}
+      {apply.error && !conflict && <ErrorCard doing={removes ? text.resource.doingDelete : text.resource.doingApply} error={apply.error} />}
       <Buttons>
         <Button variant="filled" disabled={preview.data === undefined || conflict !== null} loading={apply.isPending} onClick={() => apply.mutate()}>
-          {text.plan.apply}
+          {removes ? text.resource.delete : text.plan.apply}
         </Button>
         <Button onClick={onBack}>{text.back}</Button>
       </Buttons>
       <details>
-        <summary>{text.resource.asFile}</summary>
-        <Command command={toYaml(plainDocument)} note={text.resource.fileNote(document.name)} what={text.resource.yaml} />
+        <summary>{removes ? text.resource.asCommand : text.resource.asFile}</summary>
+        {removes ? <Command command={`palisade delete ${document.kind} ${document.name}`} /> : <Command command={toYaml(plainDocument)} note={text.resource.fileNote(document.name)} what={text.resource.yaml} />}
       </details>
     </div>
   );

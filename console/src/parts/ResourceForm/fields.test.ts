@@ -28,3 +28,10 @@ test("pairs keep what stands behind the first equals sign", () => {
   expect(pairs("mount=/srv, device==~sd.*")).toEqual({ mount: "/srv", device: "=~sd.*" });
   expect(pairs(" , ")).toBeUndefined();
 });
+
+test("the steps of an escalation go both ways, and an empty map that must be there stays", () => {
+  const fields: Field[] = [{ path: "escalate", label: "", kind: "steps" }, { path: "match.scope.hosts", label: "", kind: "list" }];
+  const spec = { match: {}, escalate: [{ after: "15m", channels: ["pager"] }, { after: "1h", channels: ["boss", "desk"] }] };
+  expect(draftOf(fields, spec).escalate).toBe("15m pager, 1h boss desk");
+  expect(specOf(fields, draftOf(fields, spec), { match: {} })).toEqual(spec);
+});

@@ -1,6 +1,6 @@
 /** A form as a list of fields, each one value of a resource's spec. Pure: text in, spec out. */
 
-export type FieldKind = "text" | "number" | "list" | "check" | "choice" | "pairs" | "moment";
+export type FieldKind = "text" | "number" | "list" | "check" | "choice" | "pairs" | "moment" | "steps";
 
 export interface Field {
   /** Where it stands in the spec: `match.scope.hosts`. */
@@ -51,6 +51,7 @@ function parsed({ kind = "text" }: Field, text: string): unknown {
   if (kind === "number") return Number(value);
   if (kind === "list") return words(value);
   if (kind === "pairs") return pairs(value);
+  if (kind === "steps") return steps(value);
   if (kind === "moment") return new Date(value).toISOString();
   return value;
 }
@@ -59,6 +60,7 @@ function printed({ kind = "text" }: Field, value: unknown): string {
   if (value === undefined || value === null || value === false) return "";
   if (kind === "list" && Array.isArray(value)) return value.join(", ");
   if (kind === "pairs" && typeof value === "object") return Object.entries(value as Record<string, string>).map(([key, word]) => `${key}=${word}`).join(", ");
+  if (kind === "steps" && Array.isArray(value)) return (value as Step[]).map(({ after, channels }) => [after, ...channels].join(" ")).join(", ");
   if (kind === "moment" && typeof value === "string") return localMoment(value);
   return String(value);
 }
@@ -72,6 +74,20 @@ export function localMoment(time: string | number): string {
 
 /** Words between commas or blanks. */
 export const words = (text: string): string[] => text.split(/[\s,]+/).filter((word) => word !== "");
+
+/** A step of an escalation. */
+interface Step {
+  after: string;
+  channels: string[];
+}
+
+/** `15m pager, 1h boss desk`: how long after, then who. */
+export const steps = (text: string): Step[] =>
+  text
+    .split(",")
+    .map((step) => words(step))
+    .filter(([after]) => after !== undefined)
+    .map(([after = "", ...channels]) => ({ after, channels }));
 
 /** `key=value` between commas; a word without `=` has an empty value. */
 export function pairs(text: string): Record<string, string> | undefined {
@@ -90,15 +106,18 @@ function at(value: unknown, path: string): unknown {
   return path.split(".").reduce<unknown>((part, key) => (typeof part === "object" && part !== null ? (part as Record<string, unknown>)[key] : undefined), value);
 }
 
-/** Sets or removes a value; maps that become empty go with their last value. */
+/** Sets or removes a value; maps that become empty go with their last value, those that were empty stay. */
 function put(target: Record<string, unknown>, [key = "", ...rest]: string[], value: unknown): void {
   if (rest.length === 0) {
     if (value === undefined) delete target[key];
     else target[key] = value;
     return;
   }
+  const stays = isEmpty(target[key]);
   const inner = (typeof target[key] === "object" && target[key] !== null ? target[key] : {}) as Record<string, unknown>;
   put(inner, rest, value);
-  if (Object.keys(inner).length === 0) delete target[key];
+  if (isEmpty(inner) && !stays) delete target[key];
   else target[key] = inner;
 }
+
+const isEmpty = (value: unknown): boolean => typeof value === "object" && value !== null && Object.keys(value).length === 0;

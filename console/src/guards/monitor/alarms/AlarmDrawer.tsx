@@ -1,7 +1,7 @@
 import { Drawer } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useSearchParams } from "react-router";
-import { type AlarmDetail, type AlarmView, alarmQuery, secondsOf, metricsQuery, type CauseProcess, type Notified } from "../../../api/monitor";
+import { type AlarmDetail, type AlarmView, alarmQuery, metricsQuery, type CauseProcess, type Notified } from "../../../api/monitor";
 import { ActionLink } from "../../../parts/Action/Action";
 import { SeverityBadge } from "../../../parts/Badges/Badges";
 import Chart from "../../../parts/Chart/Chart";
@@ -143,7 +143,7 @@ const toldColumns: Column<Notified>[] = [
 /** The fine samples that the host kept around the firing. */
 function Ring({ alarm, ring }: { alarm: AlarmDetail; ring: NonNullable<AlarmDetail["ring"]> }) {
   const { data } = useQuery(metricsQuery);
-  const from_s = Math.floor(secondsOf(ring.from));
+  const from_s = Math.floor(ring.from);
   const steps = Math.max(0, ...Object.values(ring.metrics).map((values) => values.length));
   const known = (key: string) => data?.items.find((metric) => metric.name === key.replace(/\{.*$/, ""));
   const own = Object.entries(ring.metrics).filter(([key]) => alarm.metric && key.replace(/\{.*$/, "") === alarm.metric);

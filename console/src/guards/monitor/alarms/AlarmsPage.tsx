@@ -61,7 +61,7 @@ export default function AlarmsPage() {
         selected={shown}
         isDead={(alarm) => alarm.state === "resolved" || alarm.state === "expired"}
         command="palisade monitor alarm list --output json"
-        empty={<Empty filtered={Object.keys(filters).length > 0} reason={list.first?.reason} search={search} />}
+        empty={<Empty filtered={Object.keys(filters).length > 0} search={search} />}
       />
       <Suspense>{wanted && <AlarmDrawer id={shown} row={list.rows?.find((alarm) => alarm.id === shown)} />}</Suspense>
     </Page>
@@ -97,10 +97,10 @@ function TellsWhom({ alarm }: { alarm: AlarmView }) {
 }
 
 /** Why there is nothing: a filter, no rules, or really nothing. */
-function Empty({ filtered, reason, search }: { filtered: boolean; reason?: string | null; search: URLSearchParams }) {
+function Empty({ filtered, search }: { filtered: boolean; search: URLSearchParams }) {
   const { rows: rules } = useList("monitor/rules", { limit: 1_000 });
   const all = changed(search, { state: "all" });
-  if (filtered) return <EmptyState title={reason ?? text.emptyFiltered} action={<ActionLink to={to.alarms()}>{text.noFilter}</ActionLink>} />;
+  if (filtered) return <EmptyState title={text.emptyFiltered} action={<ActionLink to={to.alarms()}>{text.noFilter}</ActionLink>} />;
   if (rules?.length === 0) {
     return (
       <EmptyState title={text.emptyNoRules} action={<ActionLink to={to.rules()}>{text.toRules}</ActionLink>}>

@@ -32,7 +32,7 @@ export function sayPolicy(policy: Policy, title: string, unit: string): string {
     .join(", ");
   const condition = sayCondition({ ...policy, unit }) ?? "";
   const lasting = (policy.of ?? policy.count) === policy.count ? (policy.count === 1 ? "" : `, ${policy.count} times in a row`) : `, ${policy.count} of the last ${policy.of} times`;
-  const back = policy.recover === undefined ? "" : `; well again at ${formatUnit(policy.recover, unit)}`;
+  const back = policy.recover === undefined || policy.recover === null ? "" : `; well again at ${formatUnit(policy.recover, unit)}`;
   return `${title}${labels === "" ? "" : ` (${labels})`}: ${condition}${lasting}${back}`;
 }
 

@@ -38,7 +38,7 @@ export default function ChannelsPage() {
       fit: true,
       cell: (row) => (
         <>
-          <Action variant="subtle" can={row.can?.test ?? can} loading={test.isPending && test.variables === row.name} aria-label={text.testOf(row.name)} onClick={() => test.mutate(row.name)}>
+          <Action variant="subtle" can={can} loading={test.isPending && test.variables === row.name} aria-label={text.testOf(row.name)} onClick={() => test.mutate(row.name)}>
             {text.test}
           </Action>
           <ActionLink variant="subtle" to={changed(search, { show: row.name })} aria-label={text.changeOf(row.name)}>
@@ -63,6 +63,7 @@ export default function ChannelsPage() {
       {test.error && <ErrorCard doing={text.doingTest(test.variables)} error={test.error} />}
       <DataTable
         {...listProps(list)}
+        identity={`${list.identity} ${search.get("show") ?? ""}`}
         label={text.channels}
         columns={columns}
         idOf={(row) => row.name}

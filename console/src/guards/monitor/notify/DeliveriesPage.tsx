@@ -44,10 +44,10 @@ export default function DeliveriesPage() {
       title: "",
       fit: true,
       cell: (row) =>
-        row.state === "sent" ? (
+        row.state === "sent" || row.state === "sending" ? (
           ""
         ) : (
-          <Action variant="subtle" can={row.can?.retry ?? can} loading={retry.isPending && retry.variables.id === row.id} aria-label={text.retryOf(row.title)} onClick={() => retry.mutate(row)}>
+          <Action variant="subtle" can={can} loading={retry.isPending && retry.variables.id === row.id} aria-label={text.retryOf(row.title)} onClick={() => retry.mutate(row)}>
             {text.retry}
           </Action>
         ),
@@ -62,7 +62,7 @@ export default function DeliveriesPage() {
         {...listProps(list)}
         label={text.deliveries}
         columns={columns}
-        idOf={(row) => row.id}
+        idOf={(row) => String(row.id)}
         doing={text.doingDeliveries}
         command="palisade monitor delivery list --output json"
         empty={<EmptyState title={list.first?.reason ?? (filters.state ? text.emptyDeliveriesFiltered : text.emptyDeliveries)} />}

@@ -1,5 +1,5 @@
 import { useSearchParams } from "react-router";
-import type { Resource } from "../../../api/monitor";
+import type { Match, Resource } from "../../../api/monitor";
 import { useList } from "../../../api/queries";
 import { Action, ActionLink } from "../../../parts/Action/Action";
 import { useCan } from "../../../parts/Action/useCan";
@@ -14,7 +14,7 @@ import { POLICY, sayMatch } from "./forms";
 import { text } from "./text";
 
 interface PolicySpec {
-  match?: Parameters<typeof sayMatch>[0];
+  match?: Match;
   channels?: string[];
   urgency?: string;
   repeat?: string;
@@ -51,7 +51,7 @@ export function Policies() {
   const add = can === true ? <ActionLink to={changed(search, { show: SHOW })}>{text.addPolicy}</ActionLink> : <Action can={can}>{text.addPolicy}</Action>;
   return (
     <Card title={text.policies} aside={<span className="meta">{text.policiesLead}</span>}>
-      <DataTable {...listProps(list)} bare label={text.policies} columns={columns} idOf={(row) => row.name} doing={text.doingPolicies} command="palisade get NotificationPolicy --output json" empty={<EmptyState title={text.emptyPolicies} action={add} />} />
+      <DataTable {...listProps(list)} identity={`${list.identity} ${shown ?? ""}`} bare label={text.policies} columns={columns} idOf={(row) => row.name} doing={text.doingPolicies} command="palisade get NotificationPolicy -o json" empty={<EmptyState title={text.emptyPolicies} action={add} />} />
       {list.rows && list.rows.length > 0 && <div style={{ padding: "0 16px 12px" }}>{add}</div>}
       <ResourceDrawer
         kind="NotificationPolicy"

@@ -21,6 +21,8 @@ import { sayMatch, silenceFields } from "./forms";
 import { text } from "./text";
 
 const FIRST_MS = 3_600_000;
+/** A silence of everything says so. */
+const BLANK = { match: {} };
 
 /** What nobody is told of, why, by whom and until when. */
 export default function SilencesPage() {
@@ -31,28 +33,35 @@ export default function SilencesPage() {
   const list = useList("monitor/silences", {}, 30_000);
   const fields = useMemo(() => silenceFields(localMoment(serverNow() + FIRST_MS)), []);
   const end = useMutation({
-    mutationFn: (silence: SilenceView) => monitorAct.resourceDelete("Silence", silence.name, silence.version ?? 0),
+    mutationFn: (silence: SilenceView) => monitorAct.resourceDelete("Silence", silence.name, silence.version),
     onSuccess: async (_applied, silence) => {
       toast(text.ended(silence.name));
       countGone();
       await client.invalidateQueries();
     },
   });
+  const shown = search.get("show");
+  const existing = list.rows?.find((row) => row.name === shown);
   const columns: Column<SilenceView>[] = [
     { key: "name", title: text.name, fit: true, phone: "first", cell: (row) => <Untrusted>{row.name}</Untrusted> },
     { key: "active", title: text.active, fit: true, phone: "lead", cell: (row) => (row.active ? text.yes : <span className="meta">{text.no}</span>) },
     { key: "matches", title: text.matches, kind: "mono", cell: (row) => <Untrusted>{sayMatch(row.spec.match)}</Untrusted> },
     { key: "reason", title: text.reason, cell: (row) => <Untrusted>{row.spec.reason}</Untrusted> },
-    { key: "author", title: text.author, fit: true, from: "middle", cell: (row) => row.author ?? "–" },
+    { key: "author", title: text.author, fit: true, from: "middle", cell: (row) => row.author },
     { key: "until", title: text.until, fit: true, cell: (row) => <TimeAgo time={row.spec.until} dense /> },
     {
       key: "end",
       title: "",
       fit: true,
       cell: (row) => (
-        <Action variant="subtle" can={row.can?.delete ?? can} aria-label={text.endOf(row.name)} onClick={() => end.mutate(row)}>
-          {text.end}
-        </Action>
+        <>
+          <Action variant="subtle" can={can} aria-label={text.endOf(row.name)} onClick={() => end.mutate(row)}>
+            {text.end}
+          </Action>
+          <ActionLink variant="subtle" to={changed(search, { show: row.name })} aria-label={text.changeOf(row.name)}>
+            {text.change}
+          </ActionLink>
+        </>
       ),
     },
   ];
@@ -64,7 +73,7 @@ export default function SilencesPage() {
       <DataTable
         {...listProps(list)}
         label={text.silences}
-        identity={`${list.identity} ${gone}`}
+        identity={`${list.identity} ${gone} ${shown ?? ""}`}
         columns={columns}
         idOf={(row) => row.name}
         doing={text.doingSilences}
@@ -76,7 +85,7 @@ export default function SilencesPage() {
           </EmptyState>
         }
       />
-      <ResourceDrawer kind="Silence" title={text.addSilence} fields={fields} opened={search.get("show") === "add"} onClose={() => setSearch(changed(search, { show: null }), { preventScrollReset: true })}>
+      <ResourceDrawer kind="Silence" title={existing ? text.changeOf(existing.name) : text.addSilence} fields={fields} existing={existing ?? null} blank={BLANK} opened={shown === "add" || existing !== undefined} onClose={() => setSearch(changed(search, { show: null }), { preventScrollReset: true })}>
         <p className="meta">{text.silenceLead}</p>
       </ResourceDrawer>
     </Page>

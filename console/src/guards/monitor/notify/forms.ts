@@ -1,3 +1,4 @@
+import type { Match } from "../../../api/monitor";
 import type { Draft, Field } from "../../../parts/ResourceForm/fields";
 import { SEVERITIES } from "../../../theme/severity";
 import { text as words } from "../text";
@@ -5,6 +6,7 @@ import { text } from "./text";
 
 const choices = (options: Record<string, string>) => Object.entries(options).map(([value, label]) => ({ value, label }));
 const isMail = (draft: Draft) => draft.type === "smtp";
+const hasWindow = (draft: Draft) => (draft["window.from"] ?? "").trim() !== "";
 const hasUrl = (draft: Draft) => draft.type !== "smtp" && draft.type !== "slack";
 
 export const CHANNEL: Field[] = [
@@ -34,6 +36,12 @@ export const POLICY: Field[] = [
   { path: "group_interval", label: text.policy.groupInterval, initial: "5m", mono: true },
   { path: "repeat", label: text.policy.repeat, initial: "4h", mono: true },
   { path: "digest_at", label: text.policy.digestAt, initial: "08:00", mono: true, when: (draft) => draft.urgency !== "page" },
+  { path: "window.from", label: text.policy.windowFrom, note: text.policy.windowNote, mono: true },
+  { path: "window.to", label: text.policy.windowTo, mono: true, required: true, when: hasWindow },
+  { path: "window.days", label: text.policy.windowDays, note: text.policy.windowDaysNote, kind: "list", mono: true, when: hasWindow },
+  { path: "window.zone", label: text.policy.zone, mono: true, initial: "UTC", when: hasWindow },
+  { path: "window.except", label: text.policy.windowExcept, kind: "choice", options: [{ value: "", label: text.policy.none }, ...SEVERITIES.map((value) => ({ value, label: value }))], when: hasWindow },
+  { path: "escalate", label: text.policy.escalate, note: text.policy.escalateNote, kind: "steps", mono: true },
   { path: "continue", label: text.policy.continue, kind: "check" },
 ];
 
@@ -47,7 +55,7 @@ export const silenceFields = (until: string): Field[] => [
 ];
 
 /** A match in words, for a table. */
-export function sayMatch(match: { scope?: { hosts?: string[]; tags?: Record<string, string>; region?: string; group?: string }; labels?: Record<string, string>; severity?: string } | undefined): string {
+export function sayMatch(match: Match | undefined): string {
   const parts = [
     ...(match?.severity ? [`${text.policy.severity.toLowerCase()} ${match.severity}`] : []),
     ...Object.entries(match?.labels ?? {}).map(([key, value]) => `${key}=${value}`),

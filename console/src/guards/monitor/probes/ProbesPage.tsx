@@ -72,6 +72,7 @@ export default function ProbesPage() {
       {run.error && <ErrorCard doing={text.doingRun(run.variables)} error={run.error} />}
       <DataTable
         {...listProps(list)}
+        identity={`${list.identity} ${search.get("show") ?? ""}`}
         label={text.probes}
         columns={columns}
         idOf={(row) => row.name}

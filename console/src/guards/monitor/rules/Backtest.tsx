@@ -2,7 +2,7 @@ import { Button } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { type AlarmRuleSpec, type Backtest as Result, backtestQuery, type Firing, type Metric, type Moment, secondsOf } from "../../../api/monitor";
+import { type AlarmRuleSpec, type Backtest as Result, backtestQuery, type Firing, type Metric } from "../../../api/monitor";
 import { seriesQuery, useList } from "../../../api/queries";
 import { ActionLink } from "../../../parts/Action/Action";
 import Chart from "../../../parts/Chart/Chart";
@@ -19,6 +19,7 @@ import { formatSpan, formatUnit } from "../../../words/format";
 import { serverNow } from "../../../words/now";
 import { RANGES, stepOf } from "../../../words/range";
 import { linesOf, surelyHolds } from "../lines";
+import { calledBy } from "../called";
 import { unitOf } from "../MetricChart";
 import { text as words } from "../text";
 import classes from "./Rules.module.css";
@@ -43,12 +44,14 @@ interface BacktestProps {
 /** What the rule would have done: asked again a moment after the last key, the old answer greyed meanwhile. */
 export function Backtest({ spec, complete, event, focus, metrics, onUse }: BacktestProps) {
   const [since, setSince] = useState<Since>("30d");
-  const [asked] = useDebouncedValue(JSON.stringify(spec), REST_MS);
-  const rule = JSON.parse(asked) as AlarmRuleSpec;
-  const { data, error, isPlaceholderData, isFetching, refetch } = useQuery({ ...backtestQuery(rule, since), enabled: complete && !event });
-  const old = isPlaceholderData || isFetching || JSON.stringify(spec) !== asked || !complete;
+  // Both as one: a draft that has just become a rule must not be asked for as it was before.
+  const now = JSON.stringify({ spec, complete });
+  const [asked] = useDebouncedValue(now, REST_MS);
+  const { spec: rule, complete: whole } = JSON.parse(asked) as { spec: AlarmRuleSpec; complete: boolean };
+  const { data, error, isPlaceholderData, isFetching, refetch } = useQuery({ ...backtestQuery(rule, since), enabled: whole && !event });
+  const old = isPlaceholderData || isFetching || now !== asked || !complete;
   const policy = rule.policies?.[focus] ?? rule.policies?.[0];
-  const metric = metrics.find(({ name }) => name === policy?.metric);
+  const metric = policy && calledBy(metrics, policy.metric)?.metric;
   const choose = (
     <select className={filterClasses.select} aria-label={text.since} value={since} onChange={(e) => setSince(e.currentTarget.value as Since)}>
       {SINCES.map((key) => (
@@ -152,7 +155,7 @@ function Past({ rule, policy, result, since, metric }: { rule: AlarmRuleSpec; po
         step_s={data.step_s ?? step_s}
         reason={data.reason}
         lines={linesOf({ policies: rule.policies?.slice(policy, policy + 1) }, name)}
-        spans={own.map((one) => ({ from_s: secondsOf(one.from), to_s: one.to ? secondsOf(one.to) : to_s }))}
+        spans={own.map((one) => ({ from_s: one.from, to_s: one.to ? one.to : to_s }))}
         caption={data.series.some(({ max }) => max) ? parts.chart.rollup(formatSpan(data.step_s ?? step_s)) : undefined}
       />
     </div>
@@ -166,7 +169,7 @@ function busiest(firings: readonly Firing[]): string[] {
   return [...counts].toSorted((a, b) => b[1] - a[1]).map(([host]) => host);
 }
 
-const stamp = (moment: Moment) => new Date(secondsOf(moment) * 1000).toISOString();
+const stamp = (moment: number) => new Date(moment * 1000).toISOString();
 const AROUND_S = 1_800;
 
 function Firings({ firings, total, unit }: { firings: readonly Firing[]; total: number; unit: string }) {
@@ -174,7 +177,7 @@ function Firings({ firings, total, unit }: { firings: readonly Firing[]; total: 
     { key: "host", title: text.firingHost, fit: true, phone: "first", cell: (row) => <HostLink host={row.host} tab="monitor" /> },
     ...(firings.some((row) => Object.keys(row.labels ?? {}).length > 0) ? [{ key: "labels", title: text.firingOf, kind: "mono" as const, fit: true, cell: (row: Firing) => <Untrusted>{Object.values(row.labels ?? {}).join(" ")}</Untrusted> }] : []),
     { key: "from", title: text.from, cell: (row) => <TimeAgo time={stamp(row.from)} dense /> },
-    { key: "lasted", title: text.lasted, fit: true, cell: (row) => (row.to ? formatSpan(secondsOf(row.to) - secondsOf(row.from)) : text.still) },
+    { key: "lasted", title: text.lasted, fit: true, cell: (row) => (row.to ? formatSpan(row.to - row.from) : text.still) },
     { key: "peak", title: text.peak, kind: "number", phone: "named", cell: (row) => formatUnit(row.peak, unit) },
     { key: "look", title: "", fit: true, cell: (row) => <ActionLink variant="subtle" to={lookAt(row)}>{text.look}</ActionLink> },
   ];
@@ -182,7 +185,7 @@ function Firings({ firings, total, unit }: { firings: readonly Firing[]; total: 
 }
 
 function lookAt({ host, from, to: until }: Firing): string {
-  const from_s = Math.floor(secondsOf(from));
-  const to_s = until ? Math.floor(secondsOf(until)) : Math.floor(serverNow() / 1000);
+  const from_s = Math.floor(from);
+  const to_s = until ? Math.floor(until) : Math.floor(serverNow() / 1000);
   return to.host(host, "monitor", { from: String(from_s - AROUND_S), to: String(to_s + AROUND_S), at: String(from_s) });
 }

@@ -2,6 +2,7 @@ import { ActionIcon } from "@mantine/core";
 import { IconX } from "@tabler/icons-react";
 import type { Metric, Operator, Period, Statistic } from "../../../api/monitor";
 import filterClasses from "../../../parts/FilterBar/FilterBar.module.css";
+import { calledBy } from "../called";
 import { text as words } from "../text";
 import { type PolicyDraft, writtenIn } from "./draft";
 import classes from "./Rules.module.css";
@@ -18,8 +19,8 @@ interface PolicyRowProps {
 
 /** One condition, written as a sentence whose words can be changed. */
 export function PolicyRow({ policy, metrics, focused, onFocus, onChange, onRemove }: PolicyRowProps) {
-  const metric = metrics.find(({ name }) => name === policy.metric);
-  const { sign } = writtenIn(metric, policy.operator);
+  const metric = calledBy(metrics, policy.metric)?.metric;
+  const { sign } = writtenIn(metrics, policy.metric, policy.operator);
   const set = (part: Partial<PolicyDraft>) => onChange({ ...policy, ...part });
   const level = policy.operator !== "rise" && policy.operator !== "fall";
   return (
@@ -56,7 +57,7 @@ function MetricSelect({ value, metrics, onChange }: { value: string; metrics: re
     <select className={filterClasses.select} aria-label={text.metric} value={value} onChange={(event) => onChange(event.currentTarget.value)}>
       {!metrics.some(({ name }) => name === value) && <option value={value}>{value}</option>}
       {groups.map(([group, members]) => (
-        <optgroup key={group} label={group}>
+        <optgroup key={group} label={text.metricGroups[group] ?? group}>
           {members.map(({ name, help }) => (
             <option key={name} value={name} title={help}>
               {words.titles[name] ?? name}

@@ -53,7 +53,7 @@ function Editor({ rule, metrics }: { rule?: RuleView; metrics: Metric[] }) {
   const use = (which: number | undefined, threshold: number, recover: number | null | undefined) => {
     const policies = draft.policies.map((policy, i) => {
       if (i !== (which ?? focus)) return policy;
-      const written = writtenIn(metrics.find(({ name }) => name === policy.metric), policy.operator);
+      const written = writtenIn(metrics, policy.metric, policy.operator);
       return { ...policy, threshold: shown(threshold, written), ...(recover === null || recover === undefined ? {} : { recover: shown(recover, written) }) };
     });
     change({ policies });

@@ -17,6 +17,7 @@ import { TimeAgo } from "../../../parts/TimeAgo/TimeAgo";
 import { toast } from "../../../parts/Toasts/Toasts";
 import { changed, to } from "../../../paths";
 import { sayPolicy } from "../alarms/say";
+import { unitCalled } from "../called";
 import { MonitorTabs } from "../MonitorTabs";
 import { text as words } from "../text";
 import { sayScope } from "./draft";
@@ -70,7 +71,7 @@ function RuleList({ can }: { can: true | string }) {
         doing={text.doing}
         linkOf={(rule) => to.rule(rule.name)}
         isDead={(rule) => rule.spec.enabled === false}
-        command="palisade get AlarmRule --output json"
+        command="palisade get AlarmRule -o json"
         empty={<EmptyState title={filters.q ? text.emptyFiltered : (list.first?.reason ?? text.empty)}>{filters.q ? null : text.basicsLead}</EmptyState>}
       />
     </>
@@ -111,7 +112,7 @@ function Basics({ rules, can }: { rules: RuleView[]; can: true | string }) {
 
 function Says({ rule: { spec, source }, metrics }: { rule: RuleView; metrics: readonly Metric[] }) {
   const [first, ...others] = spec.policies ?? [];
-  const unit = metrics.find(({ name }) => name === first?.metric)?.unit ?? "";
+  const unit = first ? unitCalled(metrics, first.metric) : "";
   const sentence = spec.event ? (spec.event.kind ? text.event(spec.event.kind) : text.finding) : first ? sayPolicy(first, words.titles[first.metric] ?? first.metric, unit) : spec.template ? text.template(spec.template) : "–";
   return (
     <>

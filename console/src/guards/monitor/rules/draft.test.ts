@@ -3,8 +3,8 @@ import type { AlarmRuleSpec, Metric } from "../../../api/monitor";
 import { emptyRule, ruleDraft, sayScope, specOf, writtenIn } from "./draft";
 import { text } from "./text";
 
-const cpu: Metric = { name: "cpu_usage_ratio", unit: "ratio", help: "", group: "cpu" };
-const network: Metric = { name: "network_receive_bytes_rate", unit: "bytes/s", help: "", group: "network" };
+const cpu: Metric = { name: "cpu_usage_ratio", unit: "ratio", help: "", group: "cpu", aliases: [{ name: "cpu_util", unit: "%" }] };
+const network: Metric = { name: "network_receive_bytes_rate", unit: "bytes/s", help: "", group: "network", aliases: [] };
 const metrics = [cpu, network];
 const spec: AlarmRuleSpec = {
   enabled: true,
@@ -28,7 +28,8 @@ test("people write percent and bits, the rule has shares and bytes", () => {
   expect(draft.policies[0]).toMatchObject({ threshold: "90", recover: "80" });
   draft.policies[0] = { ...draft.policies[0]!, metric: "network_receive_bytes_rate", threshold: "100", recover: "80" };
   expect(specOf(draft, metrics).spec.policies?.[0]).toMatchObject({ threshold: 12_500_000, recover: 10_000_000 });
-  expect(writtenIn(cpu, "rise")).toEqual({ factor: 1, sign: "%" });
+  expect(writtenIn(metrics, "cpu_usage_ratio", "rise")).toEqual({ factor: 1, sign: "%" });
+  expect(writtenIn(metrics, "cpu_util", ">")).toEqual({ factor: 1, sign: "%" });
 });
 
 test.each([

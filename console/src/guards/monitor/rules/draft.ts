@@ -1,6 +1,7 @@
 import type { AlarmRuleSpec, Metric, Operator, Period, Policy, Scope, Statistic } from "../../../api/monitor";
 import type { Severity } from "../../../api/types";
 import { pairs, words } from "../../../parts/ResourceForm/fields";
+import { calledBy } from "../called";
 import { text } from "./text";
 
 /** The rule editor's fields as they stand on the screen, and the spec that they mean. Pure. */
@@ -44,8 +45,13 @@ export interface Written {
   sign: string;
 }
 
-export function writtenIn(metric: Pick<Metric, "name" | "unit"> | undefined, operator: Operator): Written {
+/** `name` is what the policy calls the metric: under a name of a cloud service a threshold is in that
+ * name's unit, and stays so. */
+export function writtenIn(metrics: readonly Metric[], name: string, operator: Operator): Written {
   if (operator === "rise" || operator === "fall") return { factor: 1, sign: "%" };
+  const known = calledBy(metrics, name);
+  if (known?.alias) return { factor: 1, sign: known.alias.unit };
+  const metric = known?.metric;
   switch (metric?.unit) {
     case "ratio":
       return { factor: 100, sign: "%" };
@@ -85,7 +91,7 @@ export function emptyRule(metric: Metric | undefined, host: string | null): Rule
     scopeMode: host ? "hosts" : "all",
     scopeValue: host ?? "",
     noDataAfter: "3m",
-    noDataTreat: "alarm",
+    noDataTreat: "keep",
     repeat: "4h",
     urgency: "page",
     cause: true,
@@ -107,7 +113,7 @@ export function ruleDraft(name: string, spec: AlarmRuleSpec, metrics: readonly M
     scopeMode,
     scopeValue,
     noDataAfter: no_data?.after ?? "3m",
-    noDataTreat: no_data?.treat ?? "alarm",
+    noDataTreat: no_data?.treat ?? "keep",
     repeat: spec.repeat ?? "4h",
     urgency: spec.urgency ?? "page",
     cause: spec.cause !== false,
@@ -116,7 +122,7 @@ export function ruleDraft(name: string, spec: AlarmRuleSpec, metrics: readonly M
 }
 
 function policyDraft(policy: Policy, metrics: readonly Metric[]): PolicyDraft {
-  const written = writtenIn(metrics.find(({ name }) => name === policy.metric), policy.operator);
+  const written = writtenIn(metrics, policy.metric, policy.operator);
   const labels = Object.entries(policy.labels ?? {}).map(([key, value]) => `${key}=${value}`);
   return { ...policy, labels: labels.join(", "), threshold: shown(policy.threshold, written), recover: shown(policy.recover, written), count: String(policy.count), of: String(policy.of ?? policy.count) };
 }
@@ -171,15 +177,15 @@ export function specOf(draft: RuleDraft, metrics: readonly Metric[]): { spec: Al
     spec.policies = draft.policies.map((policy, i) => policyOf(policy, draft.base.policies?.[i], metrics));
     if (spec.policies.length === 0 && !template) problems.add(text.problems.metric);
     for (const [i, policy] of spec.policies.entries()) {
-      if ((draft.policies[i]?.threshold ?? "").trim() === "" || !Number.isFinite(policy.threshold) || (policy.recover !== undefined && !Number.isFinite(policy.recover))) problems.add(text.problems.threshold);
-      if (!Number.isInteger(policy.count) || policy.of === undefined || !Number.isInteger(policy.of) || policy.count < 1 || policy.count > policy.of) problems.add(text.problems.count);
+      if ((draft.policies[i]?.threshold ?? "").trim() === "" || !Number.isFinite(policy.threshold) || (policy.recover !== undefined && policy.recover !== null && !Number.isFinite(policy.recover))) problems.add(text.problems.threshold);
+      if (!Number.isInteger(policy.count) || policy.of === undefined || policy.of === null || !Number.isInteger(policy.of) || policy.count < 1 || policy.count > policy.of) problems.add(text.problems.count);
     }
   }
   return { spec, problems: [...problems] };
 }
 
 function policyOf(draft: PolicyDraft, before: Policy | undefined, metrics: readonly Metric[]): Policy {
-  const written = writtenIn(metrics.find(({ name }) => name === draft.metric), draft.operator);
+  const written = writtenIn(metrics, draft.metric, draft.operator);
   const labels = pairs(draft.labels);
   return {
     ...(before?.severity ? { severity: before.severity } : {}),

@@ -67,6 +67,7 @@ export const text = {
   eventWithin: "Within",
   any: "any",
   scopeTitle: "For which hosts",
+  metricGroups: { container: "containers", cpu: "CPU", disk: "disks", hardware: "hardware", host: "host", memory: "memory", network: "network", probe: "probes", process: "processes" } as Record<string, string>,
   scopeModes: { all: "every host", tags: "by tag", hosts: "by name", region: "by region", group: "a resource group" },
   scopeNotes: { all: "", tags: "role=web, env=live: all of them", hosts: "web-1, web-2", region: "fra-1", group: "its name" } as Record<string, string>,
   behaviour: "When it fires",
