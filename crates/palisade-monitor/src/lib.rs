@@ -17,7 +17,8 @@
 //! list, 64 containers, 2,000 points of a series in an answer. A file system has 250 ms to answer. Command lines
 //! are cut at 256 bytes, and what looks like a secret in them is masked.
 //!
-//! **Not here.** Alarms and notifications, hosts without an agent, PromQL.
+//! **Beside it.** [`alarm`] judges what arrives, [`notify`] tells people, [`probe`] looks from outside,
+//! [`promql`] answers queries.
 
 pub mod alarm;
 pub mod api;
@@ -58,8 +59,8 @@ use utoipa_axum::router::OpenApiRouter;
 /// The guard, as one line of the list of guards switches it on.
 pub fn guard() -> Entry {
     let settings = Arc::new(setting::Settings::default());
-    let kept = Arc::clone(&settings);
-    Entry::new(MonitorGuard::default())
+    let (kept, told) = (Arc::clone(&settings), Arc::clone(&settings));
+    Entry::new(MonitorGuard { looker: Looker::default(), told })
         .keeps(move |_| Ok(palisade_guard::entry::keeper(WORD, setting::SettingKeep(Arc::clone(&kept)))))
         .watches(watch::Sampling::new(settings))
         .serves(MonitorServe::default())
@@ -80,19 +81,21 @@ pub struct Monitor {
     pub pulse: notify::heartbeat::Pulse,
 }
 
-#[derive(Default)]
-struct MonitorGuard(Looker);
+struct MonitorGuard {
+    looker: Looker,
+    told: Arc<setting::Settings>,
+}
 
 impl Guard for MonitorGuard {
     type Observed = Observed;
 
     const WORD: &'static str = WORD;
-    const PRACTICES: &'static [&'static str] = &["monitoring"];
+    const PRACTICES: &'static [&'static str] = &["monitoring", "alarms"];
     const CHECKS: &'static [Check] = check::CHECKS;
     const PERIOD_S: u32 = 60;
 
     fn observe(&self, host: &Host) -> Result<Observed, GuardError> {
-        Ok(self.0.observe(host)?)
+        Ok(Observed { cover: self.told.cover(), ..self.looker.observe(host)? })
     }
 
     fn check(&self, observed: &Observed, verdicts: &mut Verdicts) {
@@ -122,6 +125,7 @@ impl Serve for MonitorServe {
             alarm::tasks(&self.0, context),
             notify::tasks(&self.0, context),
             probe::tasks(&self.0, context),
+            setting::tasks(context),
         ];
         all.into_iter().flatten().collect()
     }

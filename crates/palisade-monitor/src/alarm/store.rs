@@ -148,9 +148,10 @@ pub async fn alarms_open(db: &mut SqliteConnection) -> Result<Vec<AlarmRow>, Gua
 
 /// How many alarms fire.
 pub async fn alarms_firing(db: &mut SqliteConnection) -> Result<usize, GuardError> {
-    let (count,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM monitor_alarm WHERE ended IS NULL AND state = 'firing'")
-        .fetch_one(db)
-        .await?;
+    let (count,): (i64,) =
+        sqlx::query_as("SELECT COUNT(*) FROM monitor_alarm WHERE ended IS NULL AND state = 'firing'")
+            .fetch_one(db)
+            .await?;
     Ok(count as usize)
 }
 

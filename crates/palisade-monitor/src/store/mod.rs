@@ -38,6 +38,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/4_notify.sql"),
     include_str!("../../migrations/5_probe.sql"),
     include_str!("../../migrations/6_process.sql"),
+    include_str!("../../migrations/7_cover.sql"),
 ];
 /// Chunks of one tier, and rows, that go in one call of [`forget`].
 pub const REMOVED_MAX: i64 = 2_000;

@@ -8,6 +8,7 @@ mod api;
 mod bench_host;
 mod cli;
 mod containers;
+mod cover;
 mod frames;
 mod hardware;
 mod live;
