@@ -9,6 +9,7 @@ mod bench_host;
 mod cli;
 mod containers;
 mod cover;
+mod forgotten;
 mod frames;
 mod hardware;
 mod live;
