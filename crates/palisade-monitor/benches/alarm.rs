@@ -92,7 +92,9 @@ fn past() -> Result<(), Failure> {
         let end_s = BEGIN_S + 60 * points as i64;
         let watched = Book::of(vec![("r".to_owned(), spec.clone())]).rules[0].watched.clone();
         let cpu_before = cpu_s();
-        let answer = backtest::judged(&watched, &columns, &Ask { spec, from_s: BEGIN_S, to_s: end_s, now_s: end_s });
+        let retention = palisade_monitor::store::Retention::default();
+        let ask = Ask { spec, from_s: BEGIN_S, to_s: end_s, now_s: end_s, retention };
+        let answer = backtest::judged(&watched, &columns, &ask);
         let cpu_ms = (cpu_s() - cpu_before) * 1e3;
         println!(
             "bench: trying a rule ({period}) on 30 days of 100 hosts, judging only, CPU = {cpu_ms:.0} ms ({} firings)",

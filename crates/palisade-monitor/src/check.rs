@@ -1,9 +1,11 @@
 //! What is wrong with how a host runs. Nothing here looks at a moment's load: that is for alarms.
 
 use crate::observe::{Filesystem, Filesystems, MemoryClass, Observed};
+use crate::setting::cover::Cover;
 use palisade_core::{Check, Fix, Severity, Verdicts};
 
 const PRACTICE: &str = "monitoring";
+const ALARMS: &str = "alarms";
 const FULL_PERCENT: u8 = 90;
 const NEARLY_FULL_PERCENT: u8 = 80;
 const FILE_HANDLES_PERCENT: u8 = 80;
@@ -82,9 +84,37 @@ const FILE_HANDLES: Check = Check {
     reference: Some("proc(5), /proc/sys/fs/file-max"),
 };
 
+const ALARM_RULES: Check = Check {
+    id: "monitor.alarm-rules",
+    practice: ALARMS,
+    severity: Severity::Medium,
+    title: "no alarm rule covers this host",
+    why: "Whatever goes wrong on it is measured and shown, and nobody is called.",
+    reference: Some("mission: Set alarm rules"),
+};
+const ALARM_CHANNEL: Check = Check {
+    id: "monitor.alarm-channel",
+    practice: ALARMS,
+    severity: Severity::Medium,
+    title: "alarms of this host reach nobody",
+    why: "An alarm that nobody is told of is seen by who happens to look at the console.",
+    reference: Some("mission: Set alarm rules and notification policies"),
+};
+
 /// Every check.
-pub const CHECKS: &[Check] =
-    &[DISK_FULL, INODES_FULL, READ_ONLY, DISK_SILENT, MEMORY, OOM, CLOCK, ZOMBIE, FILE_HANDLES];
+pub const CHECKS: &[Check] = &[
+    DISK_FULL,
+    INODES_FULL,
+    READ_ONLY,
+    DISK_SILENT,
+    MEMORY,
+    OOM,
+    CLOCK,
+    ZOMBIE,
+    FILE_HANDLES,
+    ALARM_RULES,
+    ALARM_CHANNEL,
+];
 
 /// Judges a look. A scratch root has no counters: no check runs.
 pub fn check(observed: &Observed, verdicts: &mut Verdicts) {
@@ -101,6 +131,58 @@ pub fn check(observed: &Observed, verdicts: &mut Verdicts) {
     }
     check_memory(observed, verdicts);
     check_kernel(observed, verdicts);
+    match &observed.cover {
+        Some(cover) => check_cover(cover, verdicts),
+        None => {
+            verdicts.unknown(&ALARM_RULES, "no server has told");
+            verdicts.unknown(&ALARM_CHANNEL, "no server has told");
+        }
+    }
+}
+
+/// How alarms cover the host. Without a rule there is nothing to be told of, so that the channels are
+/// not asked for.
+fn check_cover(cover: &Cover, verdicts: &mut Verdicts) {
+    if cover.rules == 0 {
+        let fix = Fix::command(
+            "Switch the built-in rules on, or write rules of your own whose scope holds this host.",
+            "palisade monitor alarm basics on",
+        );
+        return verdicts.fail(&ALARM_RULES, "alarms", "the server has no alarm rule whose scope holds this host", fix);
+    }
+    verdicts.pass(&ALARM_RULES);
+    match (cover.channels, cover.channel_works) {
+        (0, _) => {
+            let fix = Fix::text(
+                "Apply a NotificationChannel, and a NotificationPolicy whose scope holds this host and that names the channel.",
+            );
+            let evidence = format!("{}, and no notification policy leads to a channel", rules(cover.rules));
+            verdicts.fail(&ALARM_CHANNEL, "channels", evidence, fix);
+        }
+        (n, Some(false)) => {
+            let fix = Fix::command(
+                "See what the receiver answered, mend the channel, and send a test.",
+                "palisade monitor channel list",
+            );
+            let evidence = if n == 1 {
+                "the only channel failed the last time".to_owned()
+            } else {
+                format!("all {n} channels failed the last time")
+            };
+            verdicts.fail_as(&ALARM_CHANNEL, Severity::High, "channels", evidence, fix);
+        }
+        (_, Some(true)) => verdicts.pass(&ALARM_CHANNEL),
+        (_, None) => verdicts
+            .unknown(&ALARM_CHANNEL, "nothing was sent by its channels yet; try `palisade monitor channel test NAME`"),
+    }
+}
+
+fn rules(count: u32) -> String {
+    if count == 1 {
+        "1 alarm rule is for this host".to_owned()
+    } else {
+        format!("{count} alarm rules are for this host")
+    }
 }
 
 fn check_filesystems(filesystems: &Filesystems, verdicts: &mut Verdicts) {

@@ -6,7 +6,8 @@
 //! **Words.** A *sample* is raw counters at one moment ([`palisade_sys::sample::Sample`]). A *frame* is the
 //! values of the interval between two samples. A *metric* stands in the [`catalogue`]; a *series*
 //! is a metric and the value of its label (`disk_used_ratio{mount="/srv"}`). A *tier* is one of
-//! four steps: second (kept 15 minutes), raw (15 days), 5 min (90 days), 1 h (400 days).
+//! four steps: second (kept 15 minutes), raw (15 days), 5 min (90 days), 1 h (400 days); the
+//! configuration may say otherwise ([`store::Retention`]).
 //!
 //! **In order.** [`watch`] in the agent samples, [`difference`] makes the frame, the frame travels
 //! as a record; [`store`] on the server packs it ([`pack`]) into a row per host and moment, and seals
@@ -17,7 +18,8 @@
 //! list, 64 containers, 2,000 points of a series in an answer. A file system has 250 ms to answer. Command lines
 //! are cut at 256 bytes, and what looks like a secret in them is masked.
 //!
-//! **Not here.** Alarms and notifications, hosts without an agent, PromQL.
+//! **Beside it.** [`alarm`] judges what arrives, [`notify`] tells people, [`probe`] looks from outside,
+//! [`promql`] answers queries.
 
 pub mod alarm;
 pub mod api;
@@ -57,12 +59,18 @@ use utoipa_axum::router::OpenApiRouter;
 
 /// The guard, as one line of the list of guards switches it on.
 pub fn guard() -> Entry {
+    guard_that_keeps(store::Retention::default())
+}
+
+/// The same on a server that keeps samples for so long.
+pub fn guard_that_keeps(retention: store::Retention) -> Entry {
+    let monitor = Monitor { store: Store::new(retention), ..Monitor::default() };
     let settings = Arc::new(setting::Settings::default());
-    let kept = Arc::clone(&settings);
-    Entry::new(MonitorGuard::default())
+    let (kept, told) = (Arc::clone(&settings), Arc::clone(&settings));
+    Entry::new(MonitorGuard { looker: Looker::default(), told })
         .keeps(move |_| Ok(palisade_guard::entry::keeper(WORD, setting::SettingKeep(Arc::clone(&kept)))))
         .watches(watch::Sampling::new(settings))
-        .serves(MonitorServe::default())
+        .serves(MonitorServe(monitor))
         .commands(GuardCommand { command: cli::command, run: cli::run })
 }
 
@@ -80,19 +88,21 @@ pub struct Monitor {
     pub pulse: notify::heartbeat::Pulse,
 }
 
-#[derive(Default)]
-struct MonitorGuard(Looker);
+struct MonitorGuard {
+    looker: Looker,
+    told: Arc<setting::Settings>,
+}
 
 impl Guard for MonitorGuard {
     type Observed = Observed;
 
     const WORD: &'static str = WORD;
-    const PRACTICES: &'static [&'static str] = &["monitoring"];
+    const PRACTICES: &'static [&'static str] = &["monitoring", "alarms"];
     const CHECKS: &'static [Check] = check::CHECKS;
     const PERIOD_S: u32 = 60;
 
     fn observe(&self, host: &Host) -> Result<Observed, GuardError> {
-        Ok(self.0.observe(host)?)
+        Ok(Observed { cover: self.told.cover(), ..self.looker.observe(host)? })
     }
 
     fn check(&self, observed: &Observed, verdicts: &mut Verdicts) {
@@ -100,7 +110,6 @@ impl Guard for MonitorGuard {
     }
 }
 
-#[derive(Default)]
 struct MonitorServe(Monitor);
 
 impl Serve for MonitorServe {
@@ -122,6 +131,7 @@ impl Serve for MonitorServe {
             alarm::tasks(&self.0, context),
             notify::tasks(&self.0, context),
             probe::tasks(&self.0, context),
+            setting::tasks(context),
         ];
         all.into_iter().flatten().collect()
     }
@@ -169,7 +179,7 @@ impl Serve for MonitorServe {
 
     fn tend<'a>(&'a self, db: &'a mut SqliteConnection, now: Timestamp) -> BoxFuture<'a, Result<(), GuardError>> {
         Box::pin(async move {
-            tend::tend(db, now).await?;
+            tend::tend(db, self.0.store.retention(), now).await?;
             alarm::tend(db, now).await?;
             notify::tend(db, now).await?;
             process::tend(db, now).await

@@ -2,6 +2,7 @@
 //! sent only when it has changed.
 
 use crate::difference::{inodes_used_ratio, used_ratio};
+use crate::setting::cover::Cover;
 use palisade_guard::Host;
 use palisade_sys::SysError;
 use palisade_sys::sample::{FstabEntry, Mount, Sample, Sampler, clock_synchronised, fstab_parse};
@@ -22,6 +23,8 @@ pub struct Observed {
     pub kernel: Kernel,
     /// Whether something keeps the clock right.
     pub clock_synchronised: Option<bool>,
+    /// How alarms cover the host; absent where no server has told.
+    pub cover: Option<Cover>,
 }
 
 /// The file systems that hold data.
@@ -122,6 +125,7 @@ pub fn facts(sample: &Sample, fstab: &[FstabEntry]) -> Observed {
             open_files_percent: kernel.files.map(|(open, limit)| percent(open as f64 / limit.max(1) as f64)),
         },
         clock_synchronised: None,
+        cover: None,
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::catalogue::{self, Metric};
 use crate::model::SeriesKey;
 use crate::pack::Summary;
-use crate::store::{self, Points, Store, Tier};
+use crate::store::{self, Points, Retention, Store, Tier};
 use palisade_core::{HostId, Timestamp};
 use palisade_guard::GuardError;
 use serde::{Deserialize, Serialize};
@@ -103,11 +103,17 @@ pub struct Grid {
 /// The finest tier that still has the beginning of the range and reads few enough points, and steps
 /// that make few enough points. Seconds only if `has_seconds`: there are none unless somebody
 /// looked on. `raw_step_s` is the distance between raw samples.
-pub fn grid(from_s: i64, to_s: i64, step_s: Option<i64>, now_s: i64, (has_seconds, raw_step_s): (bool, i64)) -> Grid {
+pub fn grid(
+    retention: Retention,
+    (from_s, to_s): (i64, i64),
+    step_s: Option<i64>,
+    now_s: i64,
+    (has_seconds, raw_step_s): (bool, i64),
+) -> Grid {
     let span_s = (to_s - from_s).max(1);
     let own_step_s = |tier: Tier| if tier == Tier::Raw { raw_step_s } else { tier.step_s() };
     let answers = |tier: &Tier| {
-        let kept = from_s >= now_s - tier.kept_s();
+        let kept = from_s >= now_s - retention.kept_s(*tier);
         let few = span_s / own_step_s(*tier) <= READ_MAX;
         kept && few && (*tier != Tier::Second || has_seconds)
     };
@@ -126,7 +132,9 @@ pub async fn series(db: &mut SqliteConnection, store: &Store, ask: &Ask<'_>) -> 
     let (from_s, to_s, now_s) = (ask.from.as_second(), ask.to.as_second(), ask.now.as_second());
     let newest = store::latest_step(db, ask.host).await?;
     let raw_step_s = newest.map_or(RAW_STEP_S_MAX, |(_, step_s)| step_s.clamp(1, RAW_STEP_S_MAX));
-    let grid_of = |has_seconds, raw_step_s| grid(from_s, to_s, ask.step_s, now_s, (has_seconds, raw_step_s));
+    let retention = store.retention();
+    let grid_of =
+        |has_seconds, raw_step_s| grid(retention, (from_s, to_s), ask.step_s, now_s, (has_seconds, raw_step_s));
     let Some(metric) = catalogue::metric(ask.name) else {
         return Ok(empty(ask.name, None, grid_of(false, raw_step_s), unknown(ask.name)));
     };
@@ -147,7 +155,7 @@ pub async fn series(db: &mut SqliteConnection, store: &Store, ask: &Ask<'_>) -> 
     let mut answer = empty(ask.name, Some(metric), grid, String::new());
     answer.series = columns.iter().filter_map(|column| shown(&column.key, &column.points, grid, now_s)).collect();
     answer.reason = match answer.series.is_empty() {
-        true => Some(why_empty(ask, grid, newest.map(|(at, _)| at))),
+        true => Some(why_empty(ask, grid, retention.kept_s(Tier::Hour), newest.map(|(at, _)| at))),
         false => None,
     };
     Ok(answer)
@@ -175,7 +183,7 @@ async fn has_seconds(db: &mut SqliteConnection, store: &Store, ask: &Ask<'_>) ->
         Some(_) => return Ok(false),
         None => ((to_s - from_s) / 2).max(1),
     };
-    if needed > Tier::Second.kept_s() {
+    if needed > store.retention().kept_s(Tier::Second) {
         return Ok(false);
     }
     Ok(store.seconds_count(db, ask.host, (from_s, to_s), needed).await? == needed)
@@ -213,8 +221,7 @@ fn never(ask: &Ask<'_>, is_new: bool) -> String {
     }
 }
 
-fn why_empty(ask: &Ask<'_>, grid: Grid, last: Option<Timestamp>) -> String {
-    let hour_kept_s = Tier::Hour.kept_s();
+fn why_empty(ask: &Ask<'_>, grid: Grid, hour_kept_s: i64, last: Option<Timestamp>) -> String {
     if ask.from > ask.now {
         return "the range lies in the future".to_owned();
     }

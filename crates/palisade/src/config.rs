@@ -3,6 +3,7 @@
 
 use anyhow::{Context, Result, bail};
 use palisade_core::{Cidr, HostId};
+use palisade_monitor::store::Retention;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -52,6 +53,7 @@ struct File {
     data_dir: Option<PathBuf>,
     server: ServerFile,
     agent: AgentFile,
+    monitor: MonitorFile,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -68,6 +70,14 @@ struct AgentFile {
     host: Option<HostId>,
     permit: Option<PathBuf>,
     failsafe: Vec<Cidr>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct MonitorFile {
+    raw_days: Option<u32>,
+    five_minutes_days: Option<u32>,
+    hour_days: Option<u32>,
 }
 
 /// Everything that can be configured, with its final value.
@@ -87,6 +97,8 @@ pub struct Config {
     pub permit: PathBuf,
     /// Addresses that no change may cut.
     pub failsafe: Vec<Cidr>,
+    /// For how long the server keeps samples.
+    pub retention: Retention,
 }
 
 impl Config {
@@ -109,6 +121,7 @@ impl Config {
             host: run.host.clone().or(file.agent.host),
             permit: run.permit.clone().or(file.agent.permit).unwrap_or_else(|| PERMIT_FILE.into()),
             failsafe,
+            retention: retention(&file.monitor)?,
         })
     }
 
@@ -140,6 +153,10 @@ pub fn key_dir(data_dir: &Path) -> PathBuf {
     let mut name = whole.file_name().unwrap_or("palisade".as_ref()).to_owned();
     name.push("-key");
     whole.with_file_name(name)
+}
+
+fn retention(file: &MonitorFile) -> Result<Retention> {
+    Retention::new(file.raw_days, file.five_minutes_days, file.hour_days).map_err(anyhow::Error::msg)
 }
 
 /// The default place: the system's for root, the user's own otherwise.
@@ -191,6 +208,16 @@ mod tests {
         let said = error("data_dir = \"/x\"\n[server]\nlisten_to = \"127.0.0.1:1\"\n");
         assert!(said.contains("listen_to") && said.contains("line 3"), "{said}");
         assert!(said.ends_with("hint: the nearest key is `listen`"), "{said}");
+    }
+
+    #[test]
+    fn days_that_make_no_sense_end_the_start_and_name_the_key() {
+        let days = |text: &str| retention(&parse(text).unwrap().monitor).map_err(|error| error.to_string());
+        assert_eq!(days(""), Ok(Retention::default()));
+        assert_eq!(days("[monitor]\nraw_days = 30\n"), Ok(Retention::new(Some(30), None, None).unwrap()));
+        let said = days("[monitor]\nraw_days = 30\nfive_minutes_days = 7\n").unwrap_err();
+        assert!(said.contains("`monitor.five_minutes_days` is 7") && said.contains("30 to 400 days"), "{said}");
+        assert!(error("[monitor]\nraw = 3\n").ends_with("hint: the nearest key is `raw_days`"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The one list of guards, and every relation between them.
 
+use crate::config::Config;
 use palisade_core::{CheckRun, Event, Finding};
 use palisade_core::{HostId, Judgement, PRACTICES, PracticeState, judge};
 use palisade_guard::cli::GuardCommand;
@@ -37,6 +38,12 @@ pub fn all() -> Vec<Entry> {
         palisade_monitor::guard(),
         palisade_journal::guard(),
     ]
+}
+
+/// The same on a server with this configuration.
+pub fn configured(config: &Config) -> Vec<Entry> {
+    let monitor = || palisade_monitor::guard_that_keeps(config.retention);
+    all().into_iter().map(|guard| if guard.word == palisade_monitor::WORD { monitor() } else { guard }).collect()
 }
 
 /// The nouns of the guards on the command line.

@@ -51,7 +51,7 @@ impl Disk {
                 let due = store::seal::due(&mut tx, now, 1).await?;
                 let Some(due) = due.first() else { break };
                 let begun = Instant::now();
-                due.seal(&mut tx, now).await?;
+                due.seal(&self.store, &mut tx, now).await?;
                 tx.commit().await?;
                 slowest = slowest.max(begun.elapsed());
             }

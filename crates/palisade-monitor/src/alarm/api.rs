@@ -363,7 +363,8 @@ async fn backtest_run(
     hosts.retain(|row| {
         spec.scope.holds(row, &groups) && params.hosts.as_ref().is_none_or(|only| only.contains(&row.id))
     });
-    Ok(Json(backtest::backtest(&mut db, &monitor.store, &hosts, &Ask { spec, from_s, to_s, now_s }).await?))
+    let ask = Ask { spec, from_s, to_s, now_s, retention: monitor.store.retention() };
+    Ok(Json(backtest::backtest(&mut db, &monitor.store, &hosts, &ask).await?))
 }
 
 /// The path as it is in this request: `rule.policies[0].metric`.

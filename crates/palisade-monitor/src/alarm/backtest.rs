@@ -4,7 +4,7 @@ use super::book::{Book, Watched};
 use super::judge::{self, Change, Phase, SeriesState, Transition};
 use super::rule::RuleSpec;
 use super::word::{Statistic, Treat};
-use crate::store::{Column, Store, Tier};
+use crate::store::{Column, Retention, Store, Tier};
 use palisade_core::HostId;
 use palisade_guard::GuardError;
 use palisade_guard::store::HostRow;
@@ -37,6 +37,8 @@ pub struct Ask {
     pub to_s: i64,
     /// The present.
     pub now_s: i64,
+    /// For how long samples are kept.
+    pub retention: Retention,
 }
 
 /// What it would have done.
@@ -158,7 +160,7 @@ fn parts(ask: &Ask) -> Vec<(Tier, i64, i64)> {
     let (mut parts, mut to_s) = (Vec::new(), ask.to_s);
     for tier in [Tier::Raw, Tier::FiveMinutes, Tier::Hour] {
         let coarser = tier.next().map_or(1, Tier::step_s);
-        let kept_s = (ask.now_s - tier.kept_s()).div_euclid(coarser) * coarser + coarser;
+        let kept_s = (ask.now_s - ask.retention.kept_s(tier)).div_euclid(coarser) * coarser + coarser;
         let from_s = ask.from_s.max(if tier == Tier::Hour { i64::MIN } else { kept_s });
         if from_s < to_s {
             parts.push((tier, from_s, to_s));

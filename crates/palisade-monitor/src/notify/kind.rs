@@ -175,7 +175,8 @@ impl Kinds {
     }
 }
 
-fn channels_of(spec: &PolicySpec) -> impl Iterator<Item = &str> {
+/// The channels that a policy leads to, sooner or later.
+pub fn channels_of(spec: &PolicySpec) -> impl Iterator<Item = &str> {
     spec.channels.iter().chain(spec.escalate.iter().flat_map(|step| &step.channels)).map(String::as_str)
 }
 

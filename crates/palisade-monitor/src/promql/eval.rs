@@ -279,7 +279,7 @@ mod tests {
 
     fn evaluated(text: &str, points: &[Point], grid: Grid, budget: &Budget) -> Result<Value, QueryError> {
         let (expr, mut loaded) = (parse(text).unwrap(), Loaded::default());
-        for (key, need) in needs(&expr, grid, grid.end_ms) {
+        for (key, need) in needs(&expr, grid, grid.end_ms, crate::store::Retention::default()) {
             let series = Series { labels: [("__name__", "load1")].into_iter().collect(), points: points.to_vec() };
             loaded.put(key, &need, vec![series]);
         }

@@ -4,7 +4,7 @@
 use super::query::parts;
 use super::time::{self, LOOK_BACK_MS, Shift};
 use super::value::Grid;
-use crate::store::Tier;
+use crate::store::{Retention, Tier};
 use promql_parser::label::Matcher;
 use promql_parser::parser::{Expr, VectorSelector};
 use std::collections::BTreeMap;
@@ -42,12 +42,13 @@ impl Need<'_> {
     }
 }
 
-/// What `expr` needs, evaluated over `grid` at `now_ms`.
-pub fn needs(expr: &Expr, grid: Grid, now_ms: i64) -> Needs<'_> {
+/// What `expr` needs, evaluated over `grid` at `now_ms` where samples are kept for so long.
+pub fn needs(expr: &Expr, grid: Grid, now_ms: i64, retention: Retention) -> Needs<'_> {
     let mut found = Needs::new();
     walk(expr, grid, grid, &mut found);
+    let is_kept = |need: &Need<'_>, tier: Tier| need.from_ms >= now_ms - retention.kept_s(tier) * 1_000;
     for (name, need) in &mut found {
-        need.tier = tier(need, name.ends_with(" range"), grid, now_ms);
+        need.tier = tier(name.ends_with(" range"), grid, |tier| is_kept(need, tier));
         need.from_ms -= look_back_ms(need.tier) - LOOK_BACK_MS;
     }
     found
@@ -72,12 +73,11 @@ fn walk<'a>(expr: &'a Expr, grid: Grid, top: Grid, found: &mut Needs<'a>) {
 /// What was measured, while it is kept; else the finest averages that are. A selector of the newest
 /// sample also reads averages when the query's step is long: they say more of an hour than one minute
 /// of it does.
-fn tier(need: &Need<'_>, is_range: bool, grid: Grid, now_ms: i64) -> Tier {
+fn tier(is_range: bool, grid: Grid, is_kept: impl Fn(Tier) -> bool) -> Tier {
     let is_long = |tier: Tier| {
         let long_range = grid.end_ms - grid.start_ms > LONG_RANGE_MS;
         !is_range && long_range && grid.step_ms >= LONG_STEP * tier.step_s() * 1_000
     };
-    let is_kept = |tier: Tier| need.from_ms >= now_ms - tier.kept_s() * 1_000;
     match [Tier::Hour, Tier::FiveMinutes].into_iter().find(|tier| is_long(*tier)) {
         Some(tier) if tier == Tier::Hour || is_kept(tier) => tier,
         _ => [Tier::Raw, Tier::FiveMinutes].into_iter().find(|tier| is_kept(*tier)).unwrap_or(Tier::Hour),
@@ -101,7 +101,7 @@ mod tests {
         let start_ms = now_ms - days_ago * DAY_MS;
         let grid = Grid { start_ms, end_ms: start_ms + days * DAY_MS, step_ms: step_s * 1_000 };
         let expr = super::super::query::parse(query).unwrap();
-        needs(&expr, grid, now_ms).values().next().unwrap().tier
+        needs(&expr, grid, now_ms, Retention::default()).values().next().unwrap().tier
     }
 
     #[test]

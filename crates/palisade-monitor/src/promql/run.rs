@@ -67,7 +67,7 @@ async fn run_slowly(db: &Database, store: &Store, ask: Ask) -> Result<Answered, 
         return Err(QueryError::bad(message));
     }
     let (expr, budget) = (Arc::new(expr), Budget::new(stop));
-    let needs = need::needs(&expr, ask.grid, ask.now_ms);
+    let needs = need::needs(&expr, ask.grid, ask.now_ms, store.retention());
     let warnings = warnings(&needs);
     let mut connection = db.read().acquire().await.map_err(|error| Unreadable(error.to_string()))?;
     let loaded = load::load(&mut connection, store, &needs, &budget).await?;

@@ -4,13 +4,20 @@
 //! ([`policy`]), which the agent keeps on disk like every spec, and which its sampler looks at before
 //! each frame. There is nothing on the host to compare with but what the sampler goes by, so that
 //! putting a spec in force is one exchange in memory.
+//!
+//! With the spec the host is told how alarms cover it ([`cover`]). That is no order, needs no permit,
+//! and makes no step: the host says it in its own practices, and that is all.
 
+pub mod cover;
 pub mod kind;
 pub mod policy;
 pub mod rule;
+pub mod store;
 
+use cover::Cover;
 use palisade_core::{HostId, Step, Timestamp};
-use palisade_guard::{GuardError, Keep, Kind};
+use palisade_guard::contract::BoxFuture;
+use palisade_guard::{GuardError, Keep, Kind, ServerContext};
 use rule::Rule;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -37,6 +44,9 @@ pub struct SettingSpec {
     /// Which processes are watched, by name of the watch.
     #[serde(default)]
     pub watches: Vec<WatchSpec>,
+    /// How alarms cover the host; absent until the server has worked it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cover: Option<Cover>,
 }
 
 /// One ProcessWatch as a host gets it: all that is given must be true of a process.
@@ -64,7 +74,7 @@ fn interval_s() -> u32 {
 
 impl Default for SettingSpec {
     fn default() -> SettingSpec {
-        SettingSpec { interval_s: INTERVAL_S, watches: Vec::new() }
+        SettingSpec { interval_s: INTERVAL_S, watches: Vec::new(), cover: None }
     }
 }
 
@@ -79,9 +89,12 @@ pub struct InForce {
     pub revision: u64,
 }
 
-/// What the sampler of this host is told; shared by the keeper and the watcher.
+/// What this host is told; shared by who looks, the keeper and the watcher.
 #[derive(Debug, Default)]
-pub struct Settings(Mutex<Arc<InForce>>);
+pub struct Settings {
+    in_force: Mutex<Arc<InForce>>,
+    cover: Mutex<Option<Cover>>,
+}
 
 impl Settings {
     /// What is in force now.
@@ -94,13 +107,28 @@ impl Settings {
     pub fn put(&self, spec: &SettingSpec) -> Result<(), GuardError> {
         let rules = checked(spec)?;
         let mut held = self.lock();
-        *held = Arc::new(InForce { spec: spec.clone(), rules, revision: held.revision + 1 });
+        *held = Arc::new(InForce { spec: to_do(spec), rules, revision: held.revision + 1 });
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Arc<InForce>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// How alarms cover this host, as a server has told; `None` if none has.
+    pub fn cover(&self) -> Option<Cover> {
+        self.cover.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    /// A server has told how alarms cover this host.
+    pub fn cover_put(&self, cover: Option<Cover>) {
+        *self.cover.lock().unwrap_or_else(PoisonError::into_inner) = cover;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Arc<InForce>> {
+        self.in_force.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What of a spec the host has to do, without what it is only told.
+fn to_do(spec: &SettingSpec) -> SettingSpec {
+    SettingSpec { cover: None, ..spec.clone() }
 }
 
 /// The rules of a spec that is within its bounds.
@@ -132,12 +160,14 @@ impl Keep for SettingKeep {
     }
 
     fn plan(&self, server: &SettingSpec, _local: &SettingSpec, _now: Timestamp) -> Result<Vec<Step>, GuardError> {
-        let held = self.0.now();
-        if held.spec == *server {
+        // news, not an act: a host that lets nobody order anything is told all the same
+        self.0.cover_put(server.cover.clone());
+        let (held, wanted) = (self.0.now(), to_do(server));
+        if held.spec == wanted {
             return Ok(Vec::new());
         }
-        checked(server)?;
-        Ok(vec![step(server, &format!("it was {}", said(&held.spec)))])
+        checked(&wanted)?;
+        Ok(vec![step(&wanted, &format!("it was {}", said(&held.spec)))])
     }
 
     fn apply(&self, act: &SettingSpec, _now: Timestamp) -> Result<(), GuardError> {
@@ -169,6 +199,11 @@ pub fn kinds() -> Vec<Arc<dyn Kind>> {
     vec![Arc::new(kind::Sampling), Arc::new(kind::ProcessWatch)]
 }
 
+/// What runs beside the requests.
+pub fn tasks(context: &ServerContext) -> Vec<BoxFuture<'static, ()>> {
+    vec![Box::pin(cover::run(context.clone()))]
+}
+
 /// The spec of a host. Every host has one, so that the removal of the last resource reaches it too.
 pub async fn resolve(db: &mut SqliteConnection, host: &HostId, _now: Timestamp) -> Result<Option<Value>, GuardError> {
     Ok(Some(json!(spec_of(db, host).await?)))
@@ -181,11 +216,12 @@ pub async fn scope(db: &mut SqliteConnection, host: &HostId) -> Result<Option<St
 
 async fn spec_of(db: &mut SqliteConnection, host: &HostId) -> Result<SettingSpec, GuardError> {
     let policy = policy::Policy::read(db).await?;
+    let cover = store::cover(db, host).await?;
     if policy.is_empty() {
-        return Ok(SettingSpec::default());
+        return Ok(SettingSpec { cover, ..SettingSpec::default() });
     }
     let row = palisade_guard::store::host(db, host).await?;
-    Ok(row.map(|row| policy.spec(&row)).unwrap_or_default())
+    Ok(SettingSpec { cover, ..row.map(|row| policy.spec(&row)).unwrap_or_default() })
 }
 
 #[cfg(test)]
@@ -210,6 +246,17 @@ mod tests {
     }
 
     #[test]
+    fn how_alarms_cover_the_host_is_news_without_a_step() {
+        let settings = Arc::new(Settings::default());
+        let cover = Some(Cover { rules: 3, channels: 1, channel_works: Some(true) });
+        let spec = SettingSpec { cover: cover.clone(), ..SettingSpec::default() };
+        let now = "2026-11-22T12:00:00Z".parse().unwrap();
+        let steps = SettingKeep(Arc::clone(&settings)).plan(&spec, &SettingSpec::default(), now).unwrap();
+        assert!(steps.is_empty(), "{steps:?}");
+        assert_eq!((settings.cover(), settings.now().revision), (cover, 0));
+    }
+
+    #[test]
     fn what_is_out_of_bounds_changes_nothing() {
         let settings = Arc::new(Settings::default());
         let keep = SettingKeep(Arc::clone(&settings));
@@ -218,7 +265,7 @@ mod tests {
             command: Some(command.to_owned()),
             ..WatchSpec::default()
         };
-        let of = |interval_s, watches| SettingSpec { interval_s, watches };
+        let of = |interval_s, watches| SettingSpec { interval_s, watches, ..SettingSpec::default() };
         for spec in [
             of(0, Vec::new()),
             of(61, Vec::new()),

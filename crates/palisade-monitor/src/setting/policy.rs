@@ -86,6 +86,7 @@ impl Policy {
         SettingSpec {
             interval_s: intervals.filter_map(SamplingSpec::interval_s).min().unwrap_or(INTERVAL_S),
             watches: watches.take(WATCHES_MAX).map(watch).collect(),
+            cover: None,
         }
     }
 }

@@ -5,7 +5,7 @@ use super::dictionary::{Dictionaries, Dictionary};
 use super::points::{Points, Strands, join};
 use super::sealed::Which;
 use super::tier::WINDOW_S;
-use super::{Tier, put, read, row, sealed};
+use super::{Retention, Tier, put, read, row, sealed};
 use crate::model::{Frame, SeriesKey};
 use palisade_core::HostId;
 use palisade_guard::GuardError;
@@ -18,7 +18,11 @@ const WINDOWS_MAX: i64 = 1_000;
 
 /// The store of samples. Cheap to clone: all clones are one.
 #[derive(Debug, Clone, Default)]
-pub struct Store(pub(super) Arc<Dictionaries>, Arc<Mutex<Arrivals>>);
+pub struct Store {
+    pub(super) dictionaries: Arc<Dictionaries>,
+    arrivals: Arc<Mutex<Arrivals>>,
+    retention: Retention,
+}
 
 /// Hosts of which samples came, each with the oldest moment of them (Unix seconds).
 pub type Arrivals = HashMap<HostId, i64>;
@@ -39,12 +43,22 @@ pub struct Column {
 pub type SamplesRow = (i64, Vec<(SeriesKey, f64)>);
 
 impl Store {
+    /// One that keeps what it is given for so long.
+    pub fn new(retention: Retention) -> Store {
+        Store { retention, ..Store::default() }
+    }
+
+    /// For how long it keeps what.
+    pub fn retention(&self) -> Retention {
+        self.retention
+    }
+
     /// Stores frames of a host; one of the same moment is merged, newer values win. What makes no
     /// sense is left out and counted.
     pub async fn put(&self, db: &mut SqliteConnection, host: &HostId, frames: &[Frame]) -> Result<(), GuardError> {
         put::frames_put(db, self, host, frames).await?;
         if let Some(oldest_s) = frames.iter().map(put::moment_s).min() {
-            let mut arrivals = self.1.lock().expect("no panic while held");
+            let mut arrivals = self.arrivals.lock().expect("no panic while held");
             arrivals.entry(host.clone()).and_modify(|s| *s = oldest_s.min(*s)).or_insert(oldest_s);
         }
         Ok(())
@@ -52,7 +66,7 @@ impl Store {
 
     /// What came since the last call; some of it may not be committed yet, or never be.
     pub fn arrivals_take(&self) -> Arrivals {
-        std::mem::take(&mut self.1.lock().expect("no panic while held"))
+        std::mem::take(&mut self.arrivals.lock().expect("no panic while held"))
     }
 
     /// The series of a metric of these hosts in `from_s..to_s`, host by host; those without a value
@@ -67,7 +81,7 @@ impl Store {
     ) -> Result<Vec<Column>, GuardError> {
         let mut columns = Vec::new();
         for host in hosts {
-            let wanted = self.0.read(db, host).await?.of_metric(name);
+            let wanted = self.dictionaries.read(db, host).await?.of_metric(name);
             let ids: BTreeSet<u32> = wanted.iter().map(|(id, _)| *id).collect();
             let mut found = read::strands(db, host.as_str(), &ids, tier, range).await?;
             columns.extend(
@@ -87,7 +101,7 @@ impl Store {
         after_s: i64,
         limit: i64,
     ) -> Result<Vec<SamplesRow>, GuardError> {
-        let dictionary = self.0.read(db, host).await?;
+        let dictionary = self.dictionaries.read(db, host).await?;
         let moments = usize::try_from(limit).unwrap_or(0);
         let found = raw_since(db, host.as_str(), &dictionary, after_s, moments).await?;
         let mut rows: BTreeMap<i64, Vec<(SeriesKey, f64)>> = BTreeMap::new();
@@ -102,7 +116,7 @@ impl Store {
 
     /// Every series that a host has ever had.
     pub async fn series_of(&self, db: &mut SqliteConnection, host: &HostId) -> Result<Vec<SeriesKey>, GuardError> {
-        Ok(self.0.read(db, host).await?.keys())
+        Ok(self.dictionaries.read(db, host).await?.keys())
     }
 
     /// How many seconds of a host are stored in a range, at most `limit`.
@@ -122,7 +136,7 @@ impl Store {
         db: &mut SqliteConnection,
         host: &HostId,
     ) -> Result<Arc<Dictionary>, GuardError> {
-        self.0.read(db, host).await
+        self.dictionaries.read(db, host).await
     }
 }
 
@@ -139,7 +153,7 @@ async fn raw_since(
         return Ok(all);
     }
     let rows = row::raw(db, host, (after_s.saturating_add(1), i64::MAX), moments as i64).await?;
-    let blocks = sealed::blocks(1..=dictionary.last());
+    let blocks = sealed::blocks(dictionary.ids());
     let starts = sealed::starts(db, host, &blocks, after_s.saturating_sub(WINDOW_S), WINDOWS_MAX).await?;
     let mut found = BTreeSet::new();
     for start_s in starts {

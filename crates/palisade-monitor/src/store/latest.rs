@@ -69,14 +69,9 @@ fn is_of_system(frame: &Frame) -> bool {
 }
 
 /// The dictionary of a host has changed.
-pub async fn stamp_put(
-    db: &mut SqliteConnection,
-    host: &HostId,
-    stamp: i64,
-    unstored: usize,
-) -> Result<(), GuardError> {
+pub async fn stamp_put(db: &mut SqliteConnection, host: &str, stamp: i64, unstored: usize) -> Result<(), GuardError> {
     sqlx::query("UPDATE monitor_latest SET stamp = $2, unstored = unstored + $3 WHERE host = $1")
-        .bind(host.as_str())
+        .bind(host)
         .bind(stamp)
         .bind(unstored as i64)
         .execute(db)
@@ -118,7 +113,7 @@ pub async fn latest(db: &mut SqliteConnection, host: &HostId) -> Result<Option<F
         let most = super::dictionary::DICTIONARY_MAX;
         frame
             .missing
-            .push(format!("{OWN}{unstored} times a new series was not stored: the host has had {most} already"));
+            .push(format!("{OWN}{unstored} times a new series was not stored: it has {most} that are not silent"));
     }
     Ok(Some(frame))
 }

@@ -13,6 +13,7 @@ mod latest;
 mod points;
 mod put;
 mod read;
+mod retention;
 mod row;
 pub mod seal;
 mod sealed;
@@ -21,6 +22,7 @@ mod tier;
 pub use column::{Arrivals, Column, SamplesRow, Store};
 pub use latest::{hosts, latest, latest_at, latest_of, latest_step};
 pub use points::Points;
+pub use retention::Retention;
 pub use seal::tasks;
 pub use tier::{Tier, WINDOW_S};
 
@@ -38,6 +40,8 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/4_notify.sql"),
     include_str!("../../migrations/5_probe.sql"),
     include_str!("../../migrations/6_process.sql"),
+    include_str!("../../migrations/7_cover.sql"),
+    include_str!("../../migrations/8_seen.sql"),
 ];
 /// Chunks of one tier, and rows, that go in one call of [`forget`].
 pub const REMOVED_MAX: i64 = 2_000;
@@ -68,15 +72,20 @@ pub async fn ingest(
     Ok(causes)
 }
 
-/// Removes what is older than its tier keeps, and what a wrong clock put after `after_s`: a bounded
+/// Removes what is older than it is kept, and what a wrong clock put after `after_s`: a bounded
 /// piece of it.
-pub async fn forget(db: &mut SqliteConnection, now_s: i64, after_s: i64) -> Result<(), GuardError> {
+pub async fn forget(
+    db: &mut SqliteConnection,
+    retention: Retention,
+    now_s: i64,
+    after_s: i64,
+) -> Result<(), GuardError> {
     if row::raw_remove_future(db, after_s, REMOVED_MAX).await? < REMOVED_MAX {
         latest::latest_forget(db, after_s).await?;
     }
-    row::seconds_remove(db, (now_s - Tier::Second.kept_s(), after_s), REMOVED_MAX).await?;
+    row::seconds_remove(db, (now_s - retention.kept_s(Tier::Second), after_s), REMOVED_MAX).await?;
     for tier in Tier::SEALED {
-        sealed::remove(db, tier, now_s - tier.kept_s() - tier.chunk_s(), REMOVED_MAX).await?;
+        sealed::remove(db, tier, now_s - retention.kept_s(tier) - tier.chunk_s(), REMOVED_MAX).await?;
     }
     Ok(())
 }

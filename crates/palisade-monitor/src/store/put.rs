@@ -5,7 +5,7 @@ use super::dictionary::Dictionary;
 use super::known::Known;
 use super::latest::{Newest, latest_put, stamp_put};
 use super::row::{raw_put, second_put};
-use super::tier::floor;
+use super::tier::{DAY_S, floor};
 use crate::model::{Frame, SERIES_MAX, TOP_MAX, TopProcess};
 use crate::pack::pack_frame;
 use palisade_core::HostId;
@@ -59,22 +59,31 @@ async fn numbered(
     stamp: i64,
     frames: &[Sound<'_>],
 ) -> Result<Arc<Dictionary>, GuardError> {
-    let dictionary = store.0.of_stamp(db, host, stamp).await?;
-    let names = frames.iter().flat_map(|frame| &frame.values).map(|(known, _)| known);
-    let new: BTreeMap<&str, &Arc<Known>> =
-        names.filter(|known| dictionary.id(&known.text).is_none()).map(|known| (known.text.as_ref(), known)).collect();
+    let dictionary = store.dictionaries.of_stamp(db, host, stamp).await?;
+    let new: BTreeMap<&str, &Arc<Known>> = names_of(frames)
+        .filter(|known| dictionary.id(&known.text).is_none())
+        .map(|known| (known.text.as_ref(), known))
+        .collect();
     if new.is_empty() {
         return Ok(dictionary);
     }
     let mut more = (*dictionary).clone();
-    let refused = more.extend(db, host, new.into_values().cloned().collect()).await?;
+    let used = || names_of(frames).filter_map(|known| dictionary.id(&known.text)).collect();
+    let used = (!store.dictionaries.is_crowded(host)).then(used);
+    let day = frames.iter().map(|one| one.frame.at.as_second().div_euclid(DAY_S)).max().unwrap_or(0);
+    let refused = more.extend(db, host, (new.into_values().cloned().collect(), day), used).await?;
     if refused > 0 {
+        store.dictionaries.crowded(host);
         tracing::warn!(host.id = %host, refused, "the host has too many series; new ones are not stored");
     }
     let (stamp, more) = (new_stamp()?, Arc::new(more));
-    stamp_put(db, host, stamp, refused).await?;
-    store.0.keep(host, stamp, Arc::clone(&more));
+    stamp_put(db, host.as_str(), stamp, refused).await?;
+    store.dictionaries.keep(host, stamp, Arc::clone(&more));
     Ok(more)
+}
+
+fn names_of<'a>(frames: &'a [Sound<'_>]) -> impl Iterator<Item = &'a Arc<Known>> {
+    frames.iter().flat_map(|frame| &frame.values).map(|(known, _)| known)
 }
 
 impl Sound<'_> {
@@ -115,7 +124,7 @@ fn sound<'a>(store: &Store, frame: &'a Frame) -> Option<Sound<'a>> {
     }
     let mut sound = Sound { frame, values: Vec::with_capacity(frame.metrics.len()), rejected: 0, rejected_last: "" };
     for (text, value) in &frame.metrics {
-        let known = store.0.names.sent(text).filter(|(_, metric)| (0.0..=metric.max).contains(value));
+        let known = store.dictionaries.names.sent(text).filter(|(_, metric)| (0.0..=metric.max).contains(value));
         match known {
             Some((known, _)) if sound.values.len() < SERIES_MAX => sound.values.push((known, *value)),
             _ => (sound.rejected, sound.rejected_last) = (sound.rejected + 1, text),
@@ -137,7 +146,7 @@ fn cut(mut text: String) -> String {
 }
 
 /// A number that was never used before.
-fn new_stamp() -> Result<i64, GuardError> {
+pub(super) fn new_stamp() -> Result<i64, GuardError> {
     let random = getrandom::u64().map_err(|error| GuardError::Refused(format!("no random number: {error}")))?;
     Ok((random >> 1) as i64 | 1)
 }

@@ -4,7 +4,10 @@ use super::points::Strands;
 use crate::pack::{Summary, pack_frame, unpack_frame};
 use palisade_guard::GuardError;
 use sqlx::SqliteConnection;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Rows that are unpacked at once to see whose values they hold.
+const IDS_ROWS_MAX: i64 = 1_000;
 
 /// Moment in Unix seconds, and packed values.
 pub type Row = (i64, Vec<u8>);
@@ -51,6 +54,23 @@ pub async fn raw(
         "SELECT at, body FROM monitor_raw WHERE host = $1 AND at >= $2 AND at < $3 ORDER BY at LIMIT $4",
     );
     Ok(rows.bind(host).bind(from_s).bind(to_s).bind(limit).fetch_all(db).await?)
+}
+
+/// The numbers of the series that have a value in the raw rows of a host.
+pub async fn raw_ids(db: &mut SqliteConnection, host: &str) -> Result<BTreeSet<u32>, GuardError> {
+    let mut ids = BTreeSet::new();
+    let mut from_s = i64::MIN;
+    loop {
+        let rows = raw(db, host, (from_s, i64::MAX), IDS_ROWS_MAX).await?;
+        for (_, body) in &rows {
+            // what cannot be read is nobody's
+            let _ = unpack_frame(body, |id, _| _ = ids.insert(id));
+        }
+        match rows.last() {
+            Some((at_s, _)) if rows.len() as i64 == IDS_ROWS_MAX => from_s = at_s + 1,
+            _ => return Ok(ids),
+        }
+    }
 }
 
 /// Removes raw rows: they are sealed, or too old.

@@ -5,10 +5,12 @@
 //! Rollups are made once a day, since each time their whole chunk is packed anew: with each window it
 //! was four times as much work.
 
+use super::latest::stamp_put;
 use super::points::summed;
+use super::put::new_stamp;
 use super::sealed::Which;
 use super::tier::{DAY_S, WINDOW_S, floor};
-use super::{Tier, row, sealed};
+use super::{Store, Tier, dictionary, row, sealed};
 use crate::Monitor;
 use palisade_core::Timestamp;
 use palisade_guard::contract::{BoxFuture, chain};
@@ -28,11 +30,11 @@ const SHARE: u32 = 4;
 const ROWS_MAX: i64 = WINDOW_S;
 
 /// What runs beside the requests: seals what is due, a window of one host in a transaction.
-pub fn tasks(_monitor: &Monitor, context: &ServerContext) -> Vec<BoxFuture<'static, ()>> {
-    let context = context.clone();
+pub fn tasks(monitor: &Monitor, context: &ServerContext) -> Vec<BoxFuture<'static, ()>> {
+    let (context, store) = (context.clone(), monitor.store.clone());
     vec![Box::pin(async move {
         loop {
-            if let Err(error) = seal_all(&context).await {
+            if let Err(error) = seal_all(&store, &context).await {
                 tracing::warn!(error = chain(&error), "sealing metrics; tried again");
             }
             tokio::time::sleep(LOOK_EVERY).await;
@@ -40,7 +42,7 @@ pub fn tasks(_monitor: &Monitor, context: &ServerContext) -> Vec<BoxFuture<'stat
     })]
 }
 
-async fn seal_all(context: &ServerContext) -> Result<(), GuardError> {
+async fn seal_all(store: &Store, context: &ServerContext) -> Result<(), GuardError> {
     loop {
         let now = context.now();
         let mut reader = context.db.read().acquire().await?;
@@ -49,7 +51,7 @@ async fn seal_all(context: &ServerContext) -> Result<(), GuardError> {
         for due in &due {
             let mut tx = context.begin().await?;
             let begun = Instant::now();
-            due.seal(&mut tx, now).await?;
+            due.seal(store, &mut tx, now).await?;
             tx.commit().await?;
             tokio::time::sleep(begun.elapsed() * (SHARE - 1)).await;
         }
@@ -82,23 +84,42 @@ pub async fn due(db: &mut SqliteConnection, now: Timestamp, limit: i64) -> Resul
 
 impl Due {
     /// Does it.
-    pub async fn seal(&self, db: &mut SqliteConnection, now: Timestamp) -> Result<(), GuardError> {
+    pub async fn seal(&self, store: &Store, db: &mut SqliteConnection, now: Timestamp) -> Result<(), GuardError> {
         match self {
-            Due::Window(host, start_s) => window(db, host, *start_s, now).await,
+            Due::Window(host, start_s) => window(store, db, host, *start_s, now).await,
             Due::Day(host, block, start_s) => day(db, host, *block, *start_s).await,
         }
     }
 }
 
-async fn window(db: &mut SqliteConnection, host: &str, start_s: i64, now: Timestamp) -> Result<(), GuardError> {
+async fn window(
+    store: &Store,
+    db: &mut SqliteConnection,
+    host: &str,
+    start_s: i64,
+    now: Timestamp,
+) -> Result<(), GuardError> {
     let range = (start_s, start_s + WINDOW_S);
-    if range.1 <= now.as_second() - Tier::Raw.kept_s() {
+    if range.1 <= now.as_second() - store.retention().kept_s(Tier::Raw) {
         tracing::warn!(host.id = host, at = start_s, "samples came when their time was over; not kept");
         return row::raw_remove(db, host, range).await;
     }
     let rows = row::raw(db, host, range, ROWS_MAX).await?;
-    sealed::put(db, host, Tier::Raw, row::strands(host, &rows, |_| true)).await?;
-    row::raw_remove(db, host, range).await
+    let strands = row::strands(host, &rows, |_| true);
+    let ids: Vec<u32> = strands.keys().copied().collect();
+    sealed::put(db, host, Tier::Raw, strands).await?;
+    row::raw_remove(db, host, range).await?;
+    dictionary::seen(db, host, &ids, start_s.div_euclid(DAY_S)).await?;
+    forget(store, db, host, now).await
+}
+
+/// Forgets series of which no tier can hold a value any more: the last chunk of the coarsest has gone.
+async fn forget(store: &Store, db: &mut SqliteConnection, host: &str, now: Timestamp) -> Result<(), GuardError> {
+    let gone_s = now.as_second() - store.retention().kept_s(Tier::Hour) - Tier::Hour.chunk_s();
+    if dictionary::forget(db, host, gone_s.div_euclid(DAY_S)).await? {
+        stamp_put(db, host, new_stamp()?, 0).await?;
+    }
+    Ok(())
 }
 
 /// One block at a time: a day of one is some ten thousand samples, a day of all may be a million.

@@ -151,11 +151,12 @@ pub async fn starts(
     Ok(rows.into_iter().map(|(start,)| start).collect())
 }
 
-/// Removes chunks of a tier that begin before `before_s`, at most `limit`.
+/// Removes chunks of a tier that begin before `before_s`, at most `limit`; raw ones that no rollup holds
+/// yet wait until one does.
 pub async fn remove(db: &mut SqliteConnection, tier: Tier, before_s: i64, limit: i64) -> Result<(), GuardError> {
     sqlx::query(
         "DELETE FROM monitor_chunk WHERE (host, tier, block, start) IN
-         (SELECT host, tier, block, start FROM monitor_chunk WHERE tier = $1 AND start < $2 ORDER BY start LIMIT $3)",
+         (SELECT host, tier, block, start FROM monitor_chunk WHERE tier = $1 AND start < $2 AND summed = 1 ORDER BY start LIMIT $3)",
     )
     .bind(tier.number())
     .bind(before_s)

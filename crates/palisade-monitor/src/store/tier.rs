@@ -8,19 +8,19 @@ pub(super) const DAY_S: i64 = 86_400;
 /// What is sealed together: an aligned window of raw samples.
 pub const WINDOW_S: i64 = 2 * 3_600;
 
-/// Seconds of a step, and for how long steps are kept.
+/// Seconds of a step. For how long each is kept says [`super::Retention`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub enum Tier {
     /// While somebody looked on; kept 15 minutes.
     #[serde(rename = "second")]
     Second,
-    /// As it was sampled, every minute unless the host was told otherwise; kept 15 days.
+    /// As it was sampled, every minute unless the host was told otherwise; kept 15 days unless configured otherwise.
     #[serde(rename = "raw", alias = "minute")]
     Raw,
-    /// Smallest, largest and average of 5 minutes; kept 90 days.
+    /// Smallest, largest and average of 5 minutes; kept 90 days unless configured otherwise.
     #[serde(rename = "5 min")]
     FiveMinutes,
-    /// The same of an hour; kept 400 days.
+    /// The same of an hour; kept 400 days unless configured otherwise.
     #[serde(rename = "1 h")]
     Hour,
 }
@@ -39,16 +39,6 @@ impl Tier {
             Tier::Raw => 60,
             Tier::FiveMinutes => 300,
             Tier::Hour => 3_600,
-        }
-    }
-
-    /// For how long values are kept.
-    pub fn kept_s(self) -> i64 {
-        match self {
-            Tier::Second => 15 * 60,
-            Tier::Raw => 15 * DAY_S,
-            Tier::FiveMinutes => 90 * DAY_S,
-            Tier::Hour => 400 * DAY_S,
         }
     }
 

@@ -11,7 +11,7 @@ use palisade_monitor::alarm::rule::RuleSpec;
 use palisade_monitor::alarm::{builtin, script};
 use palisade_monitor::model::SeriesKey;
 use palisade_monitor::pack::Summary;
-use palisade_monitor::store::Column;
+use palisade_monitor::store::{Column, Retention};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -275,7 +275,7 @@ fn live(page: &Arc<Page>, ticks: &[Tick], with_kills: bool) -> (Vec<Transition>,
 fn tried(watched: &Watched, spec: &RuleSpec, rows: &[(i64, f64)]) -> Vec<Transition> {
     let end_s = rows.last().map_or(T0, |(at_s, _)| at_s + 90_000);
     let points = rows.iter().map(|(at_s, value)| (*at_s, Summary::of(*value))).collect();
-    let ask = Ask { spec: spec.clone(), from_s: T0, to_s: end_s, now_s: end_s };
+    let ask = Ask { spec: spec.clone(), from_s: T0, to_s: end_s, now_s: end_s, retention: Retention::default() };
     let all = backtest::transitions(watched, &Column { host: host(), key: key(), points }, &ask);
     all.into_iter().filter(|t| !matches!(t.to, Change::Pending | Change::Ok)).collect()
 }

@@ -9,6 +9,8 @@ mod api;
 mod bench_host;
 mod cli;
 mod containers;
+mod cover;
+mod forgotten;
 mod frames;
 mod hardware;
 mod live;

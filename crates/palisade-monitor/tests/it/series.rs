@@ -3,7 +3,7 @@
 use crate::stored::{NOON, Stored, record};
 use palisade_monitor::pack::as_stored;
 use palisade_monitor::series::{POINTS_MAX, Point, grid};
-use palisade_monitor::store::Tier;
+use palisade_monitor::store::{Retention, Tier};
 use proptest::prelude::*;
 
 const DAY_S: i64 = 86_400;
@@ -108,7 +108,7 @@ async fn an_empty_answer_says_why() {
 fn the_finest_tier_that_still_has_the_range_answers() {
     let now_s = NOON + 15 * DAY_S + 77;
     let asked = |back_s: i64, step_s| {
-        let grid = grid(now_s - back_s, now_s, step_s, now_s, (false, 60));
+        let grid = grid(Retention::default(), (now_s - back_s, now_s), step_s, now_s, (false, 60));
         (grid.tier, grid.step_s)
     };
     assert_eq!(asked(900, None), (Tier::Raw, 60));
@@ -129,7 +129,7 @@ proptest! {
     fn no_range_makes_more_than_2000_points(
         back_s in 1..800 * DAY_S, span_s in 1..800 * DAY_S, step_s in proptest::option::of(1..3_650 * DAY_S), seconds in any::<bool>(), raw_step_s in 1_i64..=60
     ) {
-        let grid = grid(NOON - back_s, NOON - back_s + span_s, step_s, NOON, (seconds, raw_step_s));
+        let grid = grid(Retention::default(), (NOON - back_s, NOON - back_s + span_s), step_s, NOON, (seconds, raw_step_s));
         let points = (grid.to_s - grid.from_s) / grid.step_s;
         prop_assert!((1..=POINTS_MAX).contains(&points), "{points} {grid:?}");
         let own = if grid.tier == Tier::Raw { raw_step_s } else { grid.tier.step_s() };

@@ -12,14 +12,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-struct Fleet {
-    context: ServerContext,
+/// Four hosts, and what is applied to them.
+pub struct Fleet {
+    pub context: ServerContext,
     _stored: Stored,
 }
 
 impl Fleet {
     /// web-1 and web-2 are tagged `role: web`, db-1 is not, and a printer has no agent.
-    async fn new() -> Fleet {
+    pub async fn new() -> Fleet {
         let stored = Stored::new().await;
         let context = ServerContext::new(stored.db.clone(), Arc::new(At(NOON)), Arc::new(NoJournal), Vec::new());
         let mut tx = context.begin().await.unwrap();
@@ -37,7 +38,7 @@ impl Fleet {
         Fleet { context, _stored: stored }
     }
 
-    async fn apply(&self, given: &[(&str, &str, Value)]) -> Result<Applied, ApplyError> {
+    pub async fn apply(&self, given: &[(&str, &str, Value)]) -> Result<Applied, ApplyError> {
         let document = |(kind, name, spec): &(&str, &str, Value)| Document {
             kind: (*kind).to_owned(),
             name: (*name).to_owned(),
@@ -56,13 +57,13 @@ impl Fleet {
         }
     }
 
-    async fn spec(&self, host: &str) -> SettingSpec {
+    pub async fn spec(&self, host: &str) -> SettingSpec {
         let mut db = self.context.db.read().acquire().await.unwrap();
         let spec = setting::resolve(&mut db, &host.parse().unwrap(), self.context.now()).await.unwrap();
         SettingSpec::deserialize(&spec.unwrap()).unwrap()
     }
 
-    async fn scope(&self, host: &str) -> Option<String> {
+    pub async fn scope(&self, host: &str) -> Option<String> {
         let mut db = self.context.db.read().acquire().await.unwrap();
         setting::scope(&mut db, &host.parse().unwrap()).await.unwrap()
     }
@@ -77,11 +78,11 @@ fn caller() -> Caller {
     Caller { name: "ada".to_owned(), role: Role::Operator, address: None }
 }
 
-fn names(hosts: &[HostId]) -> Vec<String> {
+pub fn names(hosts: &[HostId]) -> Vec<String> {
     hosts.iter().map(ToString::to_string).collect()
 }
 
-fn web() -> Value {
+pub fn web() -> Value {
     json!({ "tags": { "role": "web" } })
 }
 

@@ -88,7 +88,7 @@ impl Stored {
             assert!(round < 10_000, "sealing does not come to an end");
             let due = store::seal::due(&mut tx, at(now_s), 100).await.unwrap();
             for due in &due {
-                due.seal(&mut tx, at(now_s)).await.unwrap();
+                due.seal(&self.store, &mut tx, at(now_s)).await.unwrap();
             }
             if due.is_empty() {
                 break;
@@ -101,7 +101,7 @@ impl Stored {
     pub async fn tend(&self, now_s: i64) {
         self.seal(now_s).await;
         let mut tx = self.db.begin().await.unwrap();
-        tend::tend(&mut tx, at(now_s)).await.unwrap();
+        tend::tend(&mut tx, self.store.retention(), at(now_s)).await.unwrap();
         tx.commit().await.unwrap();
     }
 

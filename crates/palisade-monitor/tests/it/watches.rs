@@ -21,7 +21,7 @@ fn text(text: &str) -> Option<String> {
 
 fn host(watches: Vec<WatchSpec>) -> BenchHost {
     let host = BenchHost::new(Tree::new());
-    host.settings.put(&SettingSpec { interval_s: 10, watches }).unwrap();
+    host.settings.put(&SettingSpec { interval_s: 10, watches, ..SettingSpec::default() }).unwrap();
     host
 }
 
@@ -110,7 +110,7 @@ fn watches_that_are_taken_away_have_no_series_any_more() {
     let mut host = host(vec![watch("web", |w| w.name = text("nginx"))]);
     host.pass_s(20);
     assert_eq!(value(&host.frames().pop().unwrap(), "watch_processes", "web"), Some(1.0));
-    host.settings.put(&SettingSpec { interval_s: 10, watches: Vec::new() }).unwrap();
+    host.settings.put(&SettingSpec { interval_s: 10, ..SettingSpec::default() }).unwrap();
     host.pass_s(20);
     assert_eq!(value(&host.frames().pop().unwrap(), "watch_processes", "web"), None);
 }

@@ -163,7 +163,7 @@ pub async fn open(dir: &Path, config: &Config, authority: ca::Authority) -> Resu
     db.migrate("frame", store::MIGRATIONS).await.context("updating the frame's tables")?;
     db.migrate("server", access_store::MIGRATIONS).await.context("updating the server's tables")?;
     split(&db).await.context("bringing stored plans and findings up to date")?;
-    let guards = guards::all();
+    let guards = guards::configured(config);
     for guard in &guards {
         if let Some(serve) = &guard.server {
             db.migrate(guard.word, serve.migrations())

@@ -86,6 +86,13 @@ pub struct Health {
     pub dead: u64,
 }
 
+impl Health {
+    /// Whether it took the last thing that went to it; `None` if nothing ever did.
+    pub fn works(&self) -> Option<bool> {
+        self.error.as_ref().map(|_| false).or(self.ok_at.map(|_| true))
+    }
+}
+
 type DeliveryTuple = (i64, String, String, String, String, i64, i64, Option<String>, i64, Option<i64>);
 
 /// After a start nothing is being sent: what was, waits again.

@@ -38,6 +38,7 @@ pub fn config(dir: &Path) -> Config {
         host: None,
         permit: "/nonexistent".into(),
         failsafe: Vec::new(),
+        retention: Default::default(),
     }
 }
 
