@@ -4,7 +4,7 @@ use crate::identity::Identity;
 use crate::line::{Line, Reply};
 use crate::orders::{Specs, WrongOrder};
 use crate::random;
-use crate::source::Source;
+use crate::source::{Made, Source};
 use crate::spool::{Broken, Spool};
 use crate::tally::Tally;
 use anyhow::{Result, bail};
@@ -83,6 +83,11 @@ impl Host {
     pub fn new(identity: Identity, source: Option<Source>, is_witness: bool) -> Host {
         let run = format!("{:016x}", (random() * u64::MAX as f64) as u64);
         Host { identity, spool: Spool::default(), source, specs: Specs::new(is_witness), run, attempt: 0 }
+    }
+
+    /// The frames that it has made, oldest first.
+    pub fn frames(&self) -> Vec<Made> {
+        self.source.iter().flat_map(Source::made).collect()
     }
 
     /// Lives until the fleet ends and everything is acknowledged.

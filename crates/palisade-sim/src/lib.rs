@@ -5,7 +5,8 @@
 //!
 //! **Words.** A simulated [`host::Host`] has its own key and certificate from a real join, its own
 //! [`spool`] in memory and its own connection. A [`source`] says what it reports and when. The
-//! [`tally`] is what all of them together measured. A [`scenario`] starts a [`server`], lets hosts
+//! [`tally`] is what all of them together measured. A [`sink`] is told of alarms, and a [`verdict`] says
+//! whether what the server lists and tells is what the frames give. A [`scenario`] starts a [`server`], lets hosts
 //! work, and judges.
 //!
 //! **In order.** `main` reads the flags and runs scenarios one after the other, each on a fresh data
@@ -21,12 +22,14 @@ pub mod local;
 pub mod orders;
 pub mod scenario;
 pub mod server;
+pub mod sink;
 pub mod source;
 pub mod spool;
 pub mod store;
 pub mod tally;
 pub mod trust;
 pub mod usage;
+pub mod verdict;
 
 /// A number from 0 to 1, other at every call.
 pub fn random() -> f64 {

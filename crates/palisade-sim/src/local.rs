@@ -29,16 +29,25 @@ impl Local {
 
     /// Sends a document and reads the answer, which must be good.
     pub async fn post(&self, path: &str, message: &Value) -> Result<Value> {
+        self.ask(Method::POST, path, message.to_string()).await
+    }
+
+    /// Reads an answer, which must be good.
+    pub async fn get(&self, path: &str) -> Result<Value> {
+        self.ask(Method::GET, path, String::new()).await
+    }
+
+    async fn ask(&self, method: Method, path: &str, message: String) -> Result<Value> {
         let stream = UnixStream::connect(&self.socket).await.context("connecting to the server's socket")?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         // an error of the connection shows in the request; the task ends with it
         tokio::spawn(connection);
         let request = Request::builder()
-            .method(Method::POST)
+            .method(method)
             .uri(path)
             .header("host", "palisade")
             .header("content-type", "application/json")
-            .body(Full::new(Bytes::from(message.to_string())))?;
+            .body(Full::new(Bytes::from(message)))?;
         let response = sender.send_request(request).await.with_context(|| format!("asking {path}"))?;
         let status = response.status();
         let answer = response.into_body().collect().await?.to_bytes();

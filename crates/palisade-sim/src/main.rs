@@ -32,7 +32,7 @@ async fn run(args: &Args) -> Result<()> {
     let size = &args.settings.size;
     scenario::enough_files(size.hosts.max(size.idle).max(size.spec_hosts))?;
     scenario::program_is_there(&args.settings.palisade)?;
-    let all = [Scenario::Load, Scenario::Idle, Scenario::Spec, Scenario::Restart];
+    let all = [Scenario::Load, Scenario::Idle, Scenario::Spec, Scenario::Restart, Scenario::Alarm];
     let chosen = if args.scenarios.is_empty() { &all[..] } else { &args.scenarios };
     for &scenario in chosen {
         let rows = scenario::run(scenario, &args.settings).await?;

@@ -1,7 +1,9 @@
 //! What is tried: each scenario starts a server on a fresh directory and gives rows of figures.
 
+mod alarm;
 mod chaos;
 mod idle;
+mod judged;
 mod load;
 mod restart;
 mod spec;
@@ -42,8 +44,10 @@ pub enum Scenario {
     Spec,
     /// The server is killed once
     Restart,
-    /// Server and connections are killed again and again
+    /// Server and connections are killed again and again, while alarms are judged and told
     Chaos,
+    /// Alarms of many hosts at once: how long until they are told
+    Alarm,
 }
 
 /// What all scenarios need.
@@ -87,6 +91,12 @@ pub struct Size {
     /// How long server and connections are killed, in seconds
     #[arg(long, default_value_t = 120, value_name = "SECONDS")]
     pub chaos: u64,
+    /// Seconds between two frames of a host where alarms are judged
+    #[arg(long, default_value_t = 5, value_name = "SECONDS")]
+    pub step: u32,
+    /// Hosts whose alarms begin and end in the same moment
+    #[arg(long, default_value_t = 50, value_name = "HOSTS")]
+    pub alarms: usize,
 }
 
 /// A row of the table of figures.
@@ -113,12 +123,14 @@ pub async fn run(scenario: Scenario, settings: &Settings) -> Result<Vec<Row>> {
         Scenario::Spec => spec::run(settings).await,
         Scenario::Restart => restart::run(settings).await,
         Scenario::Chaos => chaos::run(settings).await,
+        Scenario::Alarm => alarm::run(settings).await,
     }
 }
 
 impl Size {
     fn load(&self) -> Load {
-        Load { hosts: self.hosts, series: self.series, events_per_s: self.events_per_s }
+        let Size { hosts, series, events_per_s, .. } = *self;
+        Load { hosts, series, events_per_s, step_s: 60, is_chorus: false }
     }
 }
 

@@ -1,17 +1,17 @@
-//! What a simulated host reports and when: a frame of the monitor every minute, and events.
+//! What a simulated host reports and when: a frame of the monitor every step, and events.
 //!
-//! Everything is a function of the host's number and of time, so that the fleet's load is even: the
-//! minutes of the hosts are spread over the minute, and their events over the seconds.
+//! Everything is a function of the host's number and of time: two runs are alike, and what was made can
+//! be worked out afterwards. The load is even: the frames of the hosts are spread over the step, and
+//! their events over the seconds.
 
 mod frame;
 
-pub use frame::keys;
+pub use frame::{CPU, cpu_share, keys};
 
 use crate::spool::Spool;
 use palisade_core::{Actor, Event, Outcome, Severity, Timestamp};
 use serde_json::{Value, json};
 
-const MINUTE_MS: f64 = 60_000.0;
 /// The kind of all simulated events.
 pub const KIND: &str = "intrusion.login.fail";
 const USERS: [&str; 8] = ["root", "admin", "oracle", "git", "ubuntu", "test", "postgres", "pi"];
@@ -25,6 +25,21 @@ pub struct Load {
     pub series: usize,
     /// Events of all hosts.
     pub events_per_s: f64,
+    /// Seconds from one frame of a host to the next.
+    pub step_s: u32,
+    /// All hosts do the same in the same moment, instead of each something else at another time.
+    pub is_chorus: bool,
+}
+
+/// A frame as it was made: what the judges of alarms go by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Made {
+    /// When, in milliseconds since 1970.
+    pub made_ms: i64,
+    /// The moment that it is stored under: the beginning of its step, in seconds since 1970.
+    pub at_s: i64,
+    /// The busy share of the processor in it.
+    pub cpu: f64,
 }
 
 /// What one host reports.
@@ -47,12 +62,31 @@ impl Source {
 
     /// Where this host stands among the others, from 0 to 1.
     fn phase(&self) -> f64 {
-        self.index as f64 / self.load.hosts as f64
+        if self.load.is_chorus { 0.0 } else { self.index as f64 / self.load.hosts as f64 }
     }
 
     /// When the next frame is due, in milliseconds since 1970.
     fn next_frame_ms(&self) -> f64 {
-        self.begun_ms + (self.frames as f64 + self.phase()) * MINUTE_MS
+        self.frame_ms(self.frames)
+    }
+
+    fn frame_ms(&self, number: u64) -> f64 {
+        self.begun_ms + ((number as f64 + self.phase()) * f64::from(self.load.step_s) * 1_000.0).round()
+    }
+
+    /// The host that it does the same as.
+    fn singer(&self) -> u64 {
+        if self.load.is_chorus { 0 } else { self.index as u64 }
+    }
+
+    /// Every frame that was made so far, oldest first.
+    pub fn made(&self) -> impl Iterator<Item = Made> {
+        let step_s = i64::from(self.load.step_s);
+        (0..self.frames).map(move |number| {
+            let made_ms = moment(self.frame_ms(number)).as_millisecond();
+            let at_s = made_ms.div_euclid(1_000).div_euclid(step_s) * step_s;
+            Made { made_ms, at_s, cpu: cpu_share(self.singer(), number) }
+        })
     }
 
     /// When the next event is due; never if there are none.
@@ -71,7 +105,8 @@ impl Source {
         let until_ms = until.as_millisecond() as f64;
         while self.next_frame_ms() <= until_ms {
             let at = moment(self.next_frame_ms());
-            spool.push("monitor", at, frame::frame(&self.keys, at, self.index as u64 + 31 * self.frames));
+            let body = frame::frame(&self.keys, at, self.load.step_s, (self.singer(), self.frames));
+            spool.push("monitor", at, body);
             self.frames += 1;
         }
         while self.next_event_ms() <= until_ms {
@@ -113,7 +148,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    const LOAD: Load = Load { hosts: 4, series: 120, events_per_s: 2.0 };
+    const LOAD: Load = Load { hosts: 4, series: 120, events_per_s: 2.0, step_s: 60, is_chorus: false };
 
     fn made(index: usize, seconds: i64) -> Spool {
         let mut spool = Spool::default();
@@ -144,5 +179,23 @@ mod tests {
         source.make(Timestamp::from_second(1_790_000_100).unwrap(), &mut spool);
         assert_eq!((spool.counts("journal").made, spool.counts("monitor").made), (0, 2));
         assert!(source.next_ms().is_finite());
+    }
+
+    #[test]
+    fn what_was_made_can_be_worked_out_afterwards() {
+        for load in [Load { step_s: 5, ..LOAD }, Load { step_s: 5, is_chorus: true, ..LOAD }] {
+            let mut spool = Spool::default();
+            let mut source = Source::new(load, 3, Timestamp::from_second(1_790_000_001).unwrap());
+            (0..300).for_each(|s| source.make(Timestamp::from_second(1_790_000_000 + s).unwrap(), &mut spool));
+            let made: Vec<Made> = source.made().collect();
+            let frames = spool.next().remove("monitor").unwrap();
+            assert_eq!(made.len(), frames.len());
+            for (made, frame) in made.iter().zip(&frames) {
+                assert_eq!(made.made_ms, frame.at.as_millisecond());
+                assert_eq!(Some(made.cpu), frame.body["metrics"][CPU].as_f64());
+                assert_eq!((frame.body["step_s"].as_u64(), made.at_s % 5), (Some(5), 0));
+            }
+            assert!(made.windows(2).all(|pair| pair[1].at_s == pair[0].at_s + 5), "no step twice, none left out");
+        }
     }
 }

@@ -1,8 +1,12 @@
-//! Server and connections are killed at random moments, while all hosts report.
+//! Server and connections are killed at random moments, while all hosts report, alarms begin and end,
+//! and a webhook that refuses now and then is told of them.
 
-use super::{Row, Settings, Stage, balanced, end, number, row};
+use super::{Row, Settings, Stage, balanced, end, judged, number, row};
 use crate::host::Fleet;
 use crate::random;
+use crate::sink::Sink;
+use crate::source::Load;
+use crate::verdict;
 use anyhow::{Context, Result};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,12 +18,17 @@ const CUT_WITHIN: Duration = Duration::from_secs(60);
 
 pub(super) async fn run(settings: &Settings) -> Result<Vec<Row>> {
     let size = &settings.size;
-    let mut stage = Stage::set(settings, size.hosts, async |_| Ok(())).await?;
+    let sink = Sink::start(false).await?;
+    let documents = verdict::documents(&sink.url, false);
+    let mut stage = Stage::set(settings, size.hosts, async |server| {
+        server.local().post("/api/v1/apply", &documents).await.map(drop)
+    })
+    .await?;
     let fleet = Arc::new(Fleet { cut_within: Some(CUT_WITHIN), ..Fleet::new(settings.address) });
-    let hosts = stage.report(&fleet, size.load());
+    let hosts = stage.report(&fleet, Load { step_s: size.step, ..size.load() });
     let (begun, length, mut kills) = (Instant::now(), Duration::from_secs(size.chaos), 0);
     while begun.elapsed() < length {
-        tokio::time::sleep(LIVES_MAX.mul_f64(random())).await;
+        tokio::time::sleep(LIVES_MAX.min(length / 2).mul_f64(random())).await;
         stage.server.kill()?;
         kills += 1;
         stage.server.start_again().await?;
@@ -32,5 +41,6 @@ pub(super) async fn run(settings: &Settings) -> Result<Vec<Row>> {
         row("reports acknowledged, asked to come later", format!("{}, {}", number(reports), number(later)), ""),
     ];
     rows.extend(balanced(&stage.server, &fleet, &hosts, size.series).await?);
+    rows.extend(judged::settled(&stage.server.local(), &hosts, &sink).await.with_context(|| stage.server.log_end())?);
     Ok(rows)
 }

@@ -56,6 +56,10 @@ const MANY: &[(&str, &str, f64)] = &[
     ("network_transmit_packets_rate", "interface", 9e5),
 ];
 const TOP: usize = 10;
+/// The metric whose values [`cpu_share`] gives.
+pub const CPU: &str = "cpu_usage_ratio";
+/// So many frames in a row have the same busy share.
+const BLOCK: u64 = 3;
 
 /// The series of a frame, by name; the server counts them, so that a metric that it does not know
 /// would show.
@@ -72,13 +76,27 @@ fn largest(key: &str) -> f64 {
     SINGLE.iter().map(|(name, largest)| (name, largest)).chain(many).find(|(n, _)| **n == name).map_or(1.0, |(_, l)| *l)
 }
 
-/// The frame of the minute that ends at `at`; `number` makes it differ from others.
-pub fn frame(keys: &[String], at: Timestamp, number: u64) -> Value {
+/// The busy share of the processor of a host in its frame of this number: the same for three frames,
+/// then another without a rule; never a half, and low at first.
+pub fn cpu_share(host: u64, number: u64) -> f64 {
+    let block = number / BLOCK;
+    let mut mixed = (host * 1_000_003 + block).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let share = ((mixed >> 33) % 997) as f64 / 997.0;
+    if block == 0 { share / 3.0 } else { share }
+}
+
+/// The frame that ends a step at `at`; host and number make it differ from others.
+pub fn frame(keys: &[String], at: Timestamp, step_s: u32, (host, frame): (u64, u64)) -> Value {
+    let number = host + 31 * frame;
     let share = |n: u64| ((number * 7_919 + n * 104_729) % 9_973) as f64 / 9_973.0;
-    let metrics: Map<String, Value> =
+    let mut metrics: Map<String, Value> =
         (0..).zip(keys).map(|(n, key)| (key.clone(), json!(share(n) * largest(key)))).collect();
+    if let Some(cpu) = metrics.get_mut(CPU) {
+        *cpu = json!(cpu_share(host, frame));
+    }
     let top: Vec<Value> = (0..TOP).map(|n| process(n as u64, share(n as u64))).collect();
-    json!({ "at": at, "interval_s": 60.0, "live": false, "metrics": metrics, "by_cpu": top, "by_memory": top, "missing": [] })
+    json!({ "at": at, "interval_s": step_s, "step_s": step_s, "live": false, "metrics": metrics, "by_cpu": top, "by_memory": top, "missing": [] })
 }
 
 fn process(n: u64, share: f64) -> Value {
@@ -97,7 +115,7 @@ mod tests {
     #[test]
     fn a_frame_has_as_many_different_series_as_asked_for() {
         for series in [1, 33, 120, 500] {
-            let frame = frame(&keys(series), Timestamp::UNIX_EPOCH, 7);
+            let frame = frame(&keys(series), Timestamp::UNIX_EPOCH, 60, (7, 0));
             assert_eq!(frame["metrics"].as_object().unwrap().len(), series);
             assert!(frame["metrics"].as_object().unwrap().values().all(|v| v.as_f64().unwrap() >= 0.0));
         }

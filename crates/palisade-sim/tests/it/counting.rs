@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-const LOAD: Load = Load { hosts: 4, series: 120, events_per_s: 400.0 };
+const LOAD: Load = Load { hosts: 4, series: 120, events_per_s: 400.0, step_s: 60, is_chorus: false };
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Lets the hosts work until the server has had `reports` reports, then end.
