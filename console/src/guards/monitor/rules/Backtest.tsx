@@ -154,7 +154,7 @@ function Past({ rule, policy, result, since, metric }: { rule: AlarmRuleSpec; po
         to_s={to_s}
         step_s={data.step_s ?? step_s}
         reason={data.reason}
-        lines={linesOf({ policies: rule.policies?.slice(policy, policy + 1) }, name)}
+        lines={linesOf({ policies: rule.policies?.slice(policy, policy + 1) }, name, [metric])}
         spans={own.map((one) => ({ from_s: one.from, to_s: one.to ? one.to : to_s }))}
         caption={data.series.some(({ max }) => max) ? parts.chart.rollup(formatSpan(data.step_s ?? step_s)) : undefined}
       />
