@@ -139,6 +139,10 @@ export function monitorRoutes({ world, list, matching, problem, tell }) {
     ["GET", "/monitor/prometheus/api/v1/query_range", ({ query }) => matrix(query.get("query"), Number(query.get("start")), Number(query.get("end")), Number(query.get("step")))],
     ["GET", "/monitor/prometheus/api/v1/query", ({ query }) => vector(query.get("query"))],
     ["GET", "/resources/NotificationPolicy", ({ query }) => list(m.policies, query)],
+    ["GET", "/resources/NotificationChannel", ({ query }) => list(m.channels.map((one) => ({ kind: "NotificationChannel", ...one })), query)],
+    ["GET", "/resources/Sampling", ({ query }) => list([], query)],
+    ["GET", "/resources/ProcessWatch", ({ query }) => list([], query)],
+    ["GET", "/resources/ResourceGroup", ({ query }) => list([], query)],
     ["GET", "/resources/NotificationChannel/:name", ({ params }) => ({ kind: "NotificationChannel", ...find(m.channels, params.name) })],
     ["DELETE", "/resources/:kind/:name", ({ params }) => {
       for (const key of ["rules", "silences", "probes", "channels"]) m[key] = m[key].filter((one) => one.name !== params.name);

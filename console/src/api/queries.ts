@@ -120,6 +120,7 @@ export interface Lists {
   "monitor/silences": List<SilenceView>;
   "monitor/secrets": List<SecretView>;
   "monitor/probes": List<ProbeView>;
+  "resources/NotificationChannel": List<Resource>;
   "resources/NotificationPolicy": List<Resource>;
   "resources/ResourceGroup": List<Resource>;
   "resources/ProcessWatch": List<Resource>;

@@ -30,6 +30,7 @@ const PLACES: Place[] = [
     [text.silences, to.silences()],
     [text.channels, to.channels()],
     [text.probes, to.probes()],
+    [text.sampling, to.sampling()],
     [text.audit, to.audit()],
     [text.tokens, to.tokens()],
     [text.joinTokens, to.joinTokens()],

@@ -26,6 +26,7 @@ const PAGES: Record<string, string> = {
   channels: text.channels,
   deliveries: text.deliveries,
   probes: text.probes,
+  sampling: text.sampling,
 };
 
 /** The way from the overview to an address, in names. */

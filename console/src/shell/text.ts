@@ -21,6 +21,7 @@ export const text = {
   channels: "Channels",
   deliveries: "Deliveries",
   probes: "Probes",
+  sampling: "Sampling",
   breadcrumb: "Breadcrumb",
   tokens: "Tokens",
   joinTokens: "Join tokens",

@@ -24,6 +24,7 @@ export interface Mark {
 export const MARK_COLOR: Record<Mark["kind"], string> = { plan: "--accent", host: "--unknown", incident: "--critical", alarm: "--high" };
 const SPAN_MIN_PX = 3;
 const FONT_PX = 10;
+const LABEL_PX = 40;
 
 interface Over {
   lines: Line[];
@@ -55,7 +56,7 @@ export function painter(token: (name: string) => string) {
     ctx.restore();
   }
 
-  function line(plot: uPlot, { value, kind, label }: Line, unit: string): void {
+  function line(plot: uPlot, { value, kind, label }: Line, unit: string, beside: number): void {
     const { ctx, bbox } = plot;
     const y = Math.round(plot.valToPos(value, "y", true));
     if (y < bbox.top - 1 || y > bbox.top + bbox.height) return;
@@ -71,14 +72,19 @@ export function painter(token: (name: string) => string) {
     ctx.font = `${FONT_PX * px}px "Inter Variable", system-ui, sans-serif`;
     // On different sides, so that they do not stand on each other.
     ctx.textAlign = kind === "threshold" ? "right" : "left";
-    ctx.fillText(label ?? formatUnit(value, unit), kind === "threshold" ? bbox.left + bbox.width - 4 * px : bbox.left + 4 * px, y - 3 * px < bbox.top + FONT_PX * px ? y + (FONT_PX + 2) * px : y - 3 * px);
+    ctx.fillText(label ?? formatUnit(value, unit), kind === "threshold" ? bbox.left + bbox.width - (4 + beside) * px : bbox.left + (4 + beside) * px, y - 3 * px < bbox.top + FONT_PX * px ? y + (FONT_PX + 2) * px : y - 3 * px);
   }
 
   function over(plot: uPlot, { lines, marks, unit, at_s }: Over): void {
     const { ctx, bbox } = plot;
     const px = devicePixelRatio;
     ctx.save();
-    for (const one of lines) line(plot, one, unit);
+    lines.forEach((one, i) => {
+      const y = plot.valToPos(one.value, "y", true);
+      // Labels of one side that would stand on each other stand beside each other.
+      const near = lines.slice(0, i).filter((other) => other.kind === one.kind && Math.abs(plot.valToPos(other.value, "y", true) - y) < (FONT_PX + 3) * px);
+      line(plot, one, unit, near.length * LABEL_PX);
+    });
     for (const mark of marks) {
       const x = plot.valToPos(mark.at_s, "x", true);
       if (x < bbox.left || x > bbox.left + bbox.width) continue;

@@ -77,7 +77,8 @@ export function PlanPreview({ plan }: { plan: Plan }) {
           </ol>
         </section>
       )}
-      <p className="meta">{plan.observed_at ? text.plan.planned(formatAgo(plan.observed_at, serverNow())) : text.plan.notObserved}</p>
+      {plan.observed_at && <p className="meta">{text.plan.planned(formatAgo(plan.observed_at, serverNow()))}</p>}
+      {!plan.observed_at && plan.hosts.length > 0 && <p className="meta">{text.plan.notObserved}</p>}
     </div>
   );
 }

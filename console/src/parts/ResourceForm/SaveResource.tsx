@@ -67,7 +67,7 @@ export function SaveResource({ document, removes = false, onDone, onBack, onReba
       )}
       {apply.error && !conflict && <ErrorCard doing={removes ? text.resource.doingDelete : text.resource.doingApply} error={apply.error} />}
       <Buttons>
-        <Button variant="filled" disabled={preview.data === undefined || conflict !== null} loading={apply.isPending} onClick={() => apply.mutate()}>
+        <Button variant="filled" color={removes ? "red" : undefined} disabled={preview.data === undefined || conflict !== null} loading={apply.isPending} onClick={() => apply.mutate()}>
           {removes ? text.resource.delete : text.plan.apply}
         </Button>
         <Button onClick={onBack}>{text.back}</Button>

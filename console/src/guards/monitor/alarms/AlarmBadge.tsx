@@ -21,7 +21,7 @@ export function AlarmStateBadge({ state, tinted }: { state: AlarmState | "ok"; t
  * there is room for them. */
 export function AlarmBadges({ alarm, tinted }: { alarm: AlarmView; tinted?: boolean }) {
   return (
-    <span style={{ display: "inline-flex", flexWrap: "wrap", gap: "2px 8px" }}>
+    <span style={{ display: "inline-flex", flexWrap: "wrap", verticalAlign: "middle", gap: "2px 8px" }}>
       <AlarmStateBadge state={alarm.state} tinted={tinted} />
       {alarm.stale && <Badge icon={IconPlugConnectedX} color="var(--unknown)" word={text.staleShort} tinted={tinted} iconOnly={!tinted} />}
       {alarm.acknowledged && <Badge icon={IconEye} color="var(--text-2)" word={text.acknowledged(plain(alarm.acknowledged.by))} tinted={tinted} iconOnly={!tinted} />}

@@ -67,7 +67,7 @@ function Detail({ alarm }: { alarm: AlarmDetail }) {
         <p>{alarm.cause ? <Untrusted>{alarm.cause.sentence}</Untrusted> : <span className="meta">{text.noCause}</span>}</p>
         {alarm.cause && alarm.cause.processes.length > 0 && (
           <div className={classes.box}>
-            <DataTable bare plain label={text.processes} columns={processColumns} rows={alarm.cause.processes} total={alarm.cause.processes.length} idOf={(row) => `${row.pid} ${row.name} ${row.first_at}`} doing={text.doingOne} empty={null} />
+            <DataTable bare label={text.processes} columns={processColumns} rows={alarm.cause.processes} total={alarm.cause.processes.length} idOf={(row) => `${row.pid} ${row.name} ${row.first_at}`} doing={text.doingOne} empty={null} />
           </div>
         )}
       </section>
@@ -127,10 +127,10 @@ function labelsOf({ labels }: AlarmDetail) {
 }
 
 const processColumns: Column<CauseProcess>[] = [
-  { key: "name", title: "", kind: "mono", phone: "first", cell: (row) => <Untrusted>{`${row.name} (${row.pid})`}</Untrusted> },
-  { key: "unit", title: "", kind: "mono", fit: true, cell: (row) => <Where of={row} /> },
-  { key: "cpu", title: "CPU", kind: "number", cell: (row) => formatPercent(row.cpu_max ?? row.cpu) },
-  { key: "rss", title: "", kind: "number", cell: (row) => formatBytes(row.rss_bytes_max ?? row.rss_bytes) },
+  { key: "name", title: text.process, kind: "mono", phone: "first", cell: (row) => <Untrusted>{`${row.name} (${row.pid})`}</Untrusted> },
+  { key: "unit", title: text.unit, kind: "mono", fit: true, cell: (row) => (row.unit || row.container ? <Where of={row} /> : "") },
+  { key: "cpu", title: text.cpu, kind: "number", phone: "named", cell: (row) => formatPercent(row.cpu_max ?? row.cpu) },
+  { key: "rss", title: text.memory, kind: "number", phone: "named", cell: (row) => formatBytes(row.rss_bytes_max ?? row.rss_bytes) },
   { key: "ended", title: "", fit: true, cell: (row) => (row.ended ? <span className="meta">{text.ended}</span> : "") },
 ];
 

@@ -64,6 +64,10 @@ export const text = {
   channel: "Channel",
   outcome: "Outcome",
   ended: "ended",
+  process: "Process",
+  unit: "Unit or container",
+  cpu: "CPU",
+  memory: "Memory",
   peak: "at most",
   against: (value: string, operator: string, threshold: string) => `${value} ${operator} ${threshold}`,
 };

@@ -1,6 +1,6 @@
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { useMutation } from "@tanstack/react-query";
 import { useSearchParams } from "react-router";
-import { type ChannelView, monitorAct, resourceQuery } from "../../../api/monitor";
+import { type ChannelView, monitorAct } from "../../../api/monitor";
 import { useList } from "../../../api/queries";
 import { Action, ActionLink } from "../../../parts/Action/Action";
 import { useCan } from "../../../parts/Action/useCan";
@@ -107,14 +107,15 @@ function ChannelDrawer() {
   const [search, setSearch] = useSearchParams();
   const shown = search.get("show");
   const named = shown !== null && shown !== "add" && !shown.startsWith("policy ");
-  const { data } = useQuery({ ...resourceQuery<object>("NotificationChannel", shown ?? ""), enabled: named });
+  // The list, which has no row once it is deleted, where the one alone would not be found.
+  const data = useList("resources/NotificationChannel", {}).rows?.find((row) => row.name === shown);
   const opened = shown === "add" || (named && data !== undefined);
   return (
     <ResourceDrawer
       kind="NotificationChannel"
       title={named ? text.changeChannel(shown) : text.addChannel}
       fields={CHANNEL}
-      existing={named ? data : null}
+      existing={named && data ? { ...data, spec: data.spec as object } : null}
       opened={opened}
       onClose={() => setSearch(changed(search, { show: null }), { preventScrollReset: true })}
     />

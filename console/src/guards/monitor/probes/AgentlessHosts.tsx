@@ -19,7 +19,7 @@ export function AgentlessHosts() {
   const columns: Column<HostView>[] = [
     { key: "name", title: text.name, fit: true, phone: "first", cell: (host) => <HostLink host={host.name} tab="monitor" /> },
     { key: "address", title: text.address, kind: "mono", cell: (host) => <Untrusted>{host.address ?? "–"}</Untrusted> },
-    { key: "seen", title: text.lastRead, fit: true, cell: (host) => <TimeAgo time={host.observed_at} dense /> },
+    { key: "seen", title: text.lastRead, fit: true, cell: (host) => (host.cpu === null ? <span className="meta">{text.notRead}</span> : <TimeAgo time={host.observed_at} dense />) },
     {
       key: "set-up",
       title: "",

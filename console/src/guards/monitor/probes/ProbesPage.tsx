@@ -91,7 +91,7 @@ export default function ProbesPage() {
   );
 }
 
-const took = (last: ProbeResult | null | undefined) => (last?.duration_s === null || last?.duration_s === undefined ? "–" : last.duration_s < 1 ? `${Math.round(last.duration_s * 1000)}\u2009ms` : formatUnit(last.duration_s, "seconds"));
+const took = (last: ProbeResult | null | undefined) => (last?.duration_s === null || last?.duration_s === undefined ? "–" : formatUnit(last.duration_s, "seconds"));
 
 function UpBadge({ last }: { last: ProbeResult | null | undefined }) {
   if (!last) return <Badge icon={IconCircleDashed} color="var(--unknown)" word={text.never} />;

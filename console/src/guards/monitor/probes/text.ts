@@ -57,6 +57,7 @@ export const text = {
   doingPin: "pin the host key",
   pinDone: (host: string) => `The key of ${host} is pinned`,
   lastRead: "Last reading",
+  notRead: "not read yet",
   ok: "worked",
   failed: "failed",
 };

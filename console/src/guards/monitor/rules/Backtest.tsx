@@ -124,7 +124,7 @@ function Past({ rule, policy, result, since, metric }: { rule: AlarmRuleSpec; po
   const [wanted, setWanted] = useState<string | null>(null);
   const { rows } = useList("hosts", { limit: 1_000 });
   const firing = busiest(result.firings);
-  const hosts = firing.length > 0 ? firing : (rows ?? []).filter((host) => surelyHolds(rule.scope, host)).map((host) => host.name);
+  const hosts = firing.length > 0 ? firing : (rows ?? []).filter((host) => surelyHolds(rule.scope, host)).toSorted((a, b) => Number(a.kind === "agentless") - Number(b.kind === "agentless")).map((host) => host.name);
   const host = wanted !== null && hosts.includes(wanted) ? wanted : hosts[0];
   const to_s = Math.floor(serverNow() / 60_000) * 60;
   const from_s = to_s - RANGES[since];
@@ -154,7 +154,7 @@ function Past({ rule, policy, result, since, metric }: { rule: AlarmRuleSpec; po
         to_s={to_s}
         step_s={data.step_s ?? step_s}
         reason={data.reason}
-        lines={linesOf({ policies: rule.policies?.slice(policy, policy + 1) }, name)}
+        lines={linesOf({ policies: rule.policies?.slice(policy, policy + 1) }, name, [metric])}
         spans={own.map((one) => ({ from_s: one.from, to_s: one.to ? one.to : to_s }))}
         caption={data.series.some(({ max }) => max) ? parts.chart.rollup(formatSpan(data.step_s ?? step_s)) : undefined}
       />
