@@ -20,6 +20,7 @@ mod raw;
 mod resource;
 mod running;
 mod sampling;
+mod server_watch;
 mod sink;
 mod trust;
 mod users;
