@@ -168,6 +168,8 @@ pub struct Record {
 pub struct WatchContext {
     emit: Box<dyn Fn(Timestamp, Value) + Send + Sync>,
     live: Box<dyn Fn() -> bool + Send + Sync>,
+    heard: Box<dyn Fn() -> i64 + Send + Sync>,
+    report: Box<dyn Fn() + Send + Sync>,
     ended: Arc<AtomicBool>,
 }
 
@@ -178,7 +180,33 @@ impl WatchContext {
         live: impl Fn() -> bool + Send + Sync + 'static,
         ended: Arc<AtomicBool>,
     ) -> WatchContext {
-        WatchContext { emit: Box::new(emit), live: Box::new(live), ended }
+        WatchContext {
+            emit: Box::new(emit),
+            live: Box::new(live),
+            heard: Box::new(|| 0),
+            report: Box::new(|| ()),
+            ended,
+        }
+    }
+
+    /// `heard` tells when the server acknowledged a report last, in seconds since 1970; 0 = never.
+    /// `report` has one sent now, also if it is empty.
+    pub fn hearing(
+        self,
+        heard: impl Fn() -> i64 + Send + Sync + 'static,
+        report: impl Fn() + Send + Sync + 'static,
+    ) -> WatchContext {
+        WatchContext { heard: Box::new(heard), report: Box::new(report), ..self }
+    }
+
+    /// Has a report sent now, so that [`WatchContext::heard_s`] says whether the server is there.
+    pub fn report(&self) {
+        (self.report)();
+    }
+
+    /// When the server acknowledged a report last, in seconds since 1970; 0 = not since the start.
+    pub fn heard_s(&self) -> i64 {
+        (self.heard)()
     }
 
     /// Hands over one record; it is on disk when this returns, unless the disk is full (counted).

@@ -19,7 +19,7 @@
 //! are cut at 256 bytes, and what looks like a secret in them is masked.
 //!
 //! **Beside it.** [`alarm`] judges what arrives, [`notify`] tells people, [`probe`] looks from outside,
-//! [`promql`] answers queries.
+//! [`promql`] answers queries, [`server_watch`] tells somebody when the server itself is silent.
 
 pub mod alarm;
 pub mod api;
@@ -39,6 +39,7 @@ pub mod promql;
 pub mod ring;
 pub mod scope;
 pub mod series;
+pub mod server_watch;
 pub mod setting;
 pub mod store;
 pub mod tend;
@@ -49,11 +50,12 @@ use observe::{Looker, Observed};
 use palisade_core::{Check, HostId, Timestamp, Verdicts};
 use palisade_guard::cli::GuardCommand;
 use palisade_guard::contract::BoxFuture;
+use palisade_guard::notice::Vault;
 use palisade_guard::store::FindingChange;
 use palisade_guard::{Entry, Guard, GuardError, Host, Kind, Record, Serve, ServerContext};
 use sqlx::SqliteConnection;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use store::Store;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -68,9 +70,12 @@ pub fn guard_that_keeps(retention: store::Retention) -> Entry {
     let settings = Arc::new(setting::Settings::default());
     let (kept, told) = (Arc::clone(&settings), Arc::clone(&settings));
     Entry::new(MonitorGuard { looker: Looker::default(), told })
-        .keeps(move |_| Ok(palisade_guard::entry::keeper(WORD, setting::SettingKeep(Arc::clone(&kept)))))
+        .keeps(move |facts| {
+            kept.live_in(&facts.state_dir);
+            Ok(palisade_guard::entry::keeper(WORD, setting::SettingKeep(Arc::clone(&kept))))
+        })
         .watches(watch::Sampling::new(settings))
-        .serves(MonitorServe(monitor))
+        .serves(MonitorServe { monitor, vault: OnceLock::new() })
         .commands(GuardCommand { command: cli::command, run: cli::run })
 }
 
@@ -110,7 +115,11 @@ impl Guard for MonitorGuard {
     }
 }
 
-struct MonitorServe(Monitor);
+struct MonitorServe {
+    monitor: Monitor,
+    /// Opens the secrets that hosts are given; there is none before the server runs.
+    vault: OnceLock<Arc<dyn Vault>>,
+}
 
 impl Serve for MonitorServe {
     fn migrations(&self) -> &'static [&'static str] {
@@ -118,19 +127,21 @@ impl Serve for MonitorServe {
     }
 
     fn api(&self) -> OpenApiRouter<ServerContext> {
-        api::router(self.0.clone())
+        api::router(self.monitor.clone())
     }
 
     fn kinds(&self) -> Vec<Arc<dyn Kind>> {
-        [alarm::kinds(), notify::kinds(), probe::kinds(), setting::kinds()].concat()
+        [alarm::kinds(), notify::kinds(), probe::kinds(), server_watch::kind::kinds(), setting::kinds()].concat()
     }
 
     fn tasks(&self, context: &ServerContext) -> Vec<BoxFuture<'static, ()>> {
+        // a server has one context; a second one of a test would have the same keys
+        let _ = self.vault.set(Arc::clone(&context.vault));
         let all = [
-            store::tasks(&self.0, context),
-            alarm::tasks(&self.0, context),
-            notify::tasks(&self.0, context),
-            probe::tasks(&self.0, context),
+            store::tasks(&self.monitor, context),
+            alarm::tasks(&self.monitor, context),
+            notify::tasks(&self.monitor, context),
+            probe::tasks(&self.monitor, context),
             setting::tasks(context),
         ];
         all.into_iter().flatten().collect()
@@ -140,9 +151,9 @@ impl Serve for MonitorServe {
         &'a self,
         db: &'a mut SqliteConnection,
         host: &'a HostId,
-        now: Timestamp,
+        _now: Timestamp,
     ) -> BoxFuture<'a, Result<Option<serde_json::Value>, GuardError>> {
-        Box::pin(setting::resolve(db, host, now))
+        Box::pin(setting::resolve(db, host, self.vault.get().map(AsRef::as_ref)))
     }
 
     fn scope<'a>(
@@ -170,7 +181,7 @@ impl Serve for MonitorServe {
         records: &'a [Record],
     ) -> BoxFuture<'a, Result<(), GuardError>> {
         Box::pin(async move {
-            for cause in store::ingest(db, &self.0.store, host, records).await? {
+            for cause in store::ingest(db, &self.monitor.store, host, records).await? {
                 alarm::cause_arrived(db, host, &cause).await?;
             }
             Ok(())
@@ -179,7 +190,7 @@ impl Serve for MonitorServe {
 
     fn tend<'a>(&'a self, db: &'a mut SqliteConnection, now: Timestamp) -> BoxFuture<'a, Result<(), GuardError>> {
         Box::pin(async move {
-            tend::tend(db, self.0.store.retention(), now).await?;
+            tend::tend(db, self.monitor.store.retention(), now).await?;
             alarm::tend(db, now).await?;
             notify::tend(db, now).await?;
             process::tend(db, now).await

@@ -9,6 +9,7 @@ pub mod question;
 pub mod round;
 
 use crate::limit::{CPU_RATIO_MAX, Level, RSS_BYTES_MAX, Used};
+use crate::server_watch;
 use crate::setting::Settings;
 use pace::MachineClocks;
 use palisade_guard::{Host, Watch, WatchContext};
@@ -18,6 +19,7 @@ use question::Questions;
 use round::Round;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Samples this host, as it is told to. Cheap to clone: all clones are one.
@@ -61,25 +63,27 @@ impl Sampling {
     }
 }
 
+/// Says that it is over when it is dropped, also by a panic.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 impl Watch for Sampling {
     fn watch(&self, host: &Host, context: &WatchContext) {
         if !host.root.is_live() {
             return; // a scratch root has no counters
         }
-        let opened =
-            Sampler::live().and_then(|sampler| Ok((sampler.with_hardware(), ProcessFiles::at(Path::new("/"))?)));
-        let (sampler, files) = match opened {
-            Ok(opened) => opened,
-            Err(error) => {
-                tracing::error!(guard = "monitor", error = palisade_guard::contract::chain(&error), "cannot sample");
-                return;
-            }
-        };
-        let mut round = self.round(sampler, files, &MachineClocks, host);
-        while !context.ended() {
-            let wait = round.turn(context);
-            context.wait_or(wait, &|| round.is_woken());
-        }
+        let over = AtomicBool::new(false);
+        std::thread::scope(|threads| {
+            threads.spawn(|| server_watch::run::run(host, &self.settings, context, &over));
+            // however sampling ends, it is begun anew only when the other thread has ended too
+            let _over = Over(&over);
+            self.sample(host, context);
+        });
     }
 
     fn asked(&self, body: &Value) {
@@ -94,6 +98,7 @@ impl Watch for Sampling {
         json!({
             "interval_s": spec.interval_s,
             "watches": spec.watches.len(),
+            "server_watches": spec.server_watches.len(),
             "limit": level.as_str(),
             "agent_cpu_ratio": used.cpu_ratio,
             "agent_cpu_ratio_max": CPU_RATIO_MAX,
@@ -102,5 +107,24 @@ impl Watch for Sampling {
             "agent_memory_bytes_max": RSS_BYTES_MAX,
             "sampler_memory_bytes": used.own_bytes,
         })
+    }
+}
+
+impl Sampling {
+    fn sample(&self, host: &Host, context: &WatchContext) {
+        let opened =
+            Sampler::live().and_then(|sampler| Ok((sampler.with_hardware(), ProcessFiles::at(Path::new("/"))?)));
+        let (sampler, files) = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                tracing::error!(guard = "monitor", error = palisade_guard::contract::chain(&error), "cannot sample");
+                return;
+            }
+        };
+        let mut round = self.round(sampler, files, &MachineClocks, host);
+        while !context.ended() {
+            let wait = round.turn(context);
+            context.wait_or(wait, &|| round.is_woken());
+        }
     }
 }

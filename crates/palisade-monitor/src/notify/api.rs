@@ -11,11 +11,12 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use http::StatusCode;
-use palisade_core::{Event, Outcome, Severity, Timestamp};
+use palisade_core::{Event, HostId, Outcome, Severity, Timestamp};
 use palisade_guard::api::{Admin, ApiError, Body, Caller, Operator, Page, PageParams};
 use palisade_guard::notice::{NoticeState, Urgency};
-use palisade_guard::{Notice, ServerContext, store as frame_store};
+use palisade_guard::{GuardError, Notice, ServerContext, store as frame_store};
 use serde::{Deserialize, Serialize};
+use sqlx::SqliteConnection;
 use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -265,8 +266,10 @@ async fn secret_set(
     secret::put(&mut tx, context.vault.as_ref(), value, (&caller.name, context.now())).await?;
     let said = format!("the secret `{name}` is set");
     context.record(&mut tx, &event(&context, &caller, "monitor.secret.set", said, name.clone())).await?;
+    let hosts = given_anew(&mut tx, &name).await?;
     tx.commit().await?;
     context.publish(&[super::TOPIC_CHANNELS, "journal"]);
+    context.wake_agents_of(&hosts);
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -283,9 +286,20 @@ async fn secret_delete(
     }
     let said = format!("the secret `{name}` is removed");
     context.record(&mut tx, &event(&context, &caller, "monitor.secret.delete", said, name.clone())).await?;
+    let hosts = given_anew(&mut tx, &name).await?;
     tx.commit().await?;
     context.publish(&[super::TOPIC_CHANNELS, "journal"]);
+    context.wake_agents_of(&hosts);
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The hosts that a ServerWatch gives this secret get a new spec.
+async fn given_anew(tx: &mut SqliteConnection, secret: &str) -> Result<Vec<HostId>, GuardError> {
+    let hosts = crate::server_watch::kind::hosts_of_secret(tx, secret).await?;
+    if !hosts.is_empty() {
+        palisade_guard::store::generations_raise(tx, &hosts, crate::WORD).await?;
+    }
+    Ok(hosts)
 }
 
 fn event(context: &ServerContext, caller: &Caller, kind: &str, message: String, object: String) -> Event {

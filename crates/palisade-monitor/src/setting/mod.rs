@@ -14,15 +14,19 @@ pub mod policy;
 pub mod rule;
 pub mod store;
 
+use crate::notify::secret;
+use crate::server_watch::{self, Secret, WatchSpec as WatchOfServer};
 use cover::Cover;
 use palisade_core::{HostId, Step, Timestamp};
 use palisade_guard::contract::BoxFuture;
+use palisade_guard::notice::Vault;
 use palisade_guard::{GuardError, Keep, Kind, ServerContext};
 use rule::Rule;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Seconds between two frames of a host of which no Sampling says otherwise.
 pub const INTERVAL_S: u32 = 60;
@@ -33,7 +37,7 @@ pub const INTERVAL_S_MIN: u32 = 1;
 /// The most ProcessWatches of one host.
 pub const WATCHES_MAX: usize = 64;
 /// What the host's permit must hold: looking is all that a setting leads to.
-const PERMIT: &str = "observe";
+pub(crate) const PERMIT: &str = "observe";
 
 /// What a host shall do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,6 +51,9 @@ pub struct SettingSpec {
     /// How alarms cover the host; absent until the server has worked it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cover: Option<Cover>,
+    /// Whom the host tells when the server is silent; hosts with one share their spec with no other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub server_watches: Vec<WatchOfServer>,
 }
 
 /// One ProcessWatch as a host gets it: all that is given must be true of a process.
@@ -74,7 +81,7 @@ fn interval_s() -> u32 {
 
 impl Default for SettingSpec {
     fn default() -> SettingSpec {
-        SettingSpec { interval_s: INTERVAL_S, watches: Vec::new(), cover: None }
+        SettingSpec { interval_s: INTERVAL_S, watches: Vec::new(), cover: None, server_watches: Vec::new() }
     }
 }
 
@@ -94,6 +101,7 @@ pub struct InForce {
 pub struct Settings {
     in_force: Mutex<Arc<InForce>>,
     cover: Mutex<Option<Cover>>,
+    state_dir: OnceLock<PathBuf>,
 }
 
 impl Settings {
@@ -109,6 +117,16 @@ impl Settings {
         let mut held = self.lock();
         *held = Arc::new(InForce { spec: to_do(spec), rules, revision: held.revision + 1 });
         Ok(())
+    }
+
+    /// Where the agent keeps its state; said once, when it starts.
+    pub fn live_in(&self, dir: &Path) {
+        let _ = self.state_dir.set(dir.to_owned());
+    }
+
+    /// Where the agent keeps its state; `None` without one.
+    pub fn state_dir(&self) -> Option<&Path> {
+        self.state_dir.get().map(PathBuf::as_path)
     }
 
     /// How alarms cover this host, as a server has told; `None` if none has.
@@ -143,6 +161,7 @@ fn checked(spec: &SettingSpec) -> Result<Vec<Rule>, GuardError> {
     if spec.watches.len() > WATCHES_MAX {
         return refused(format!("{} watches are more than {WATCHES_MAX}", spec.watches.len()));
     }
+    server_watch::checked(&spec.server_watches)?;
     let rule =
         |watch| Rule::new(watch).map_err(|why| GuardError::Refused(format!("the watch `{}`: {why}", watch.watch)));
     spec.watches.iter().map(rule).collect()
@@ -187,11 +206,17 @@ fn step(spec: &SettingSpec, reason: &str) -> Step {
 
 /// In words: `every 10 s, 2 watches`.
 fn said(spec: &SettingSpec) -> String {
-    match spec.watches.len() {
-        0 => format!("every {} s", spec.interval_s),
-        1 => format!("every {} s, 1 watch", spec.interval_s),
-        n => format!("every {} s, {n} watches", spec.interval_s),
-    }
+    let watches = match spec.watches.len() {
+        0 => String::new(),
+        1 => ", 1 watch".to_owned(),
+        n => format!(", {n} watches"),
+    };
+    let of_server = match spec.server_watches.len() {
+        0 => String::new(),
+        1 => ", 1 watch of the server".to_owned(),
+        n => format!(", {n} watches of the server"),
+    };
+    format!("every {} s{watches}{of_server}", spec.interval_s)
 }
 
 /// The kinds of resources.
@@ -205,15 +230,31 @@ pub fn tasks(context: &ServerContext) -> Vec<BoxFuture<'static, ()>> {
 }
 
 /// The spec of a host. Every host has one, so that the removal of the last resource reaches it too.
-pub async fn resolve(db: &mut SqliteConnection, host: &HostId, _now: Timestamp) -> Result<Option<Value>, GuardError> {
-    Ok(Some(json!(spec_of(db, host).await?)))
+/// `vault` opens the secrets that this host is given; without one a host that is given some has no spec.
+pub async fn resolve(
+    db: &mut SqliteConnection,
+    host: &HostId,
+    vault: Option<&dyn Vault>,
+) -> Result<Option<Value>, GuardError> {
+    let mut spec = spec_of(db, host).await?;
+    for watch in &mut spec.server_watches {
+        let Some(name) = watch.secret.take() else { continue };
+        let vault = vault.ok_or_else(|| GuardError::Refused("nothing opens secrets yet".to_owned()))?;
+        watch.secret = secret::open(db, vault, &name.0).await?.map(Secret);
+        if watch.secret.is_none() {
+            tracing::warn!(host.id = %host, watch = watch.name, secret = name.0, "the secret is not set; not signed");
+        }
+    }
+    Ok(Some(json!(spec)))
 }
 
-/// What hosts must share to have the same spec: the spec itself.
+/// What hosts must share to have the same spec: the spec itself. One with a secret is shared with none.
 pub async fn scope(db: &mut SqliteConnection, host: &HostId) -> Result<Option<String>, GuardError> {
-    Ok(Some(palisade_guard::link::spec_hash(&json!(spec_of(db, host).await?))))
+    let spec = spec_of(db, host).await?;
+    Ok(spec.server_watches.is_empty().then(|| palisade_guard::link::spec_hash(&json!(spec))))
 }
 
+/// With the *names* of secrets in their places.
 async fn spec_of(db: &mut SqliteConnection, host: &HostId) -> Result<SettingSpec, GuardError> {
     let policy = policy::Policy::read(db).await?;
     let cover = store::cover(db, host).await?;

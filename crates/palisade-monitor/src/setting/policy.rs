@@ -3,6 +3,8 @@
 use super::kind::{ProcessWatchSpec, SamplingSpec};
 use super::{INTERVAL_S, SettingSpec, WATCHES_MAX, WatchSpec};
 use crate::scope::{Group, Groups};
+use crate::server_watch::kind::{SERVER_WATCH, ServerWatchSpec};
+use crate::server_watch::{Secret, WATCHES_MAX as SERVER_WATCHES_MAX, WatchSpec as WatchOfServer};
 use palisade_core::HostId;
 use palisade_guard::GuardError;
 use palisade_guard::kind::SpecChange;
@@ -22,6 +24,7 @@ const RESOURCE_GROUP: &str = "ResourceGroup";
 pub struct Policy {
     samplings: BTreeMap<String, SamplingSpec>,
     watches: BTreeMap<String, ProcessWatchSpec>,
+    server_watches: BTreeMap<String, ServerWatchSpec>,
     groups: Groups,
 }
 
@@ -30,28 +33,30 @@ impl Policy {
     pub async fn read(db: &mut SqliteConnection) -> Result<Policy, GuardError> {
         let samplings = all(db, SAMPLING).await?;
         let watches = all(db, PROCESS_WATCH).await?;
-        if samplings.is_empty() && watches.is_empty() {
+        let server_watches: BTreeMap<String, ServerWatchSpec> = all(db, SERVER_WATCH).await?;
+        if samplings.is_empty() && watches.is_empty() && server_watches.is_empty() {
             return Ok(Policy::default()); // groups alone say nothing
         }
-        Ok(Policy { samplings, watches, groups: all(db, RESOURCE_GROUP).await? })
+        Ok(Policy { samplings, watches, server_watches, groups: all(db, RESOURCE_GROUP).await? })
     }
 
     /// As [`Policy::read`], with the groups even if nothing refers to them yet.
-    pub(super) async fn with_groups(db: &mut SqliteConnection) -> Result<Policy, GuardError> {
+    pub(crate) async fn with_groups(db: &mut SqliteConnection) -> Result<Policy, GuardError> {
         Ok(Policy { groups: all(db, RESOURCE_GROUP).await?, ..Policy::read(db).await? })
     }
 
     /// True when every host has the default.
     pub fn is_empty(&self) -> bool {
-        self.samplings.is_empty() && self.watches.is_empty()
+        self.samplings.is_empty() && self.watches.is_empty() && self.server_watches.is_empty()
     }
 
     /// After these changes of one of our kinds, or of groups.
-    pub(super) fn changed(mut self, kind: &str, changes: &[SpecChange]) -> Policy {
+    pub(crate) fn changed(mut self, kind: &str, changes: &[SpecChange]) -> Policy {
         for change in changes {
             match kind {
                 SAMPLING => put(&mut self.samplings, change),
                 PROCESS_WATCH => put(&mut self.watches, change),
+                SERVER_WATCH => put(&mut self.server_watches, change),
                 _ => put::<Group>(&mut self.groups, change),
             }
         }
@@ -59,9 +64,10 @@ impl Policy {
     }
 
     /// Whether the resource of one of our kinds is for the host.
-    pub(super) fn reaches(&self, kind: &str, name: &str, host: &HostRow) -> bool {
+    pub(crate) fn reaches(&self, kind: &str, name: &str, host: &HostRow) -> bool {
         let scope = match kind {
             SAMPLING => self.samplings.get(name).map(|spec| &spec.scope),
+            SERVER_WATCH => self.server_watches.get(name).map(|spec| &spec.scope),
             _ => self.watches.get(name).map(|spec| &spec.scope),
         };
         scope.is_some_and(|scope| scope.holds_agent(host, &self.groups))
@@ -72,7 +78,12 @@ impl Policy {
         self.watches.values().filter(|watch| watch.scope.holds_agent(host, &self.groups)).count()
     }
 
-    /// The spec of a host. Of several Samplings the shortest interval counts.
+    /// The watches of the server that are for the host, by name.
+    pub(crate) fn of_server(&self, host: &HostRow) -> impl Iterator<Item = (&String, &ServerWatchSpec)> {
+        self.server_watches.iter().filter(|(_, watch)| watch.scope.holds_agent(host, &self.groups))
+    }
+
+    /// The spec of a host, with the names of secrets in their places. Of several Samplings the shortest interval counts.
     pub fn spec(&self, host: &HostRow) -> SettingSpec {
         let intervals = self.samplings.values().filter(|s| s.scope.holds_agent(host, &self.groups));
         let watches = self.watches.iter().filter(|(_, w)| w.scope.holds_agent(host, &self.groups));
@@ -87,12 +98,13 @@ impl Policy {
             interval_s: intervals.filter_map(SamplingSpec::interval_s).min().unwrap_or(INTERVAL_S),
             watches: watches.take(WATCHES_MAX).map(watch).collect(),
             cover: None,
+            server_watches: self.of_server(host).take(SERVER_WATCHES_MAX).map(of_document).collect(),
         }
     }
 }
 
 /// The hosts whose spec differs.
-pub(super) fn moved(before: &Policy, after: &Policy, hosts: &[HostRow]) -> Vec<HostId> {
+pub(crate) fn moved(before: &Policy, after: &Policy, hosts: &[HostRow]) -> Vec<HostId> {
     hosts.iter().filter(|host| before.spec(host) != after.spec(host)).map(|host| host.id.clone()).collect()
 }
 
@@ -105,6 +117,19 @@ pub async fn moved_by_groups(db: &mut SqliteConnection, changes: &[SpecChange]) 
     }
     let after = before.clone().changed(RESOURCE_GROUP, changes);
     Ok(moved(&before, &after, &store::hosts(db).await?))
+}
+
+/// A document as a host gets it, but for the secret, of which this is the name.
+fn of_document((name, spec): (&String, &ServerWatchSpec)) -> WatchOfServer {
+    let ServerWatchSpec { after, channel, .. } = spec.clone();
+    WatchOfServer {
+        name: name.clone(),
+        after_s: u32::try_from(after.as_secs()).unwrap_or(u32::MAX),
+        url: channel.url,
+        secret: channel.secret.map(Secret),
+        ca_pem: channel.ca_pem,
+        allow_private: channel.allow_private,
+    }
 }
 
 fn put<T: DeserializeOwned>(into: &mut BTreeMap<String, T>, change: &SpecChange) {

@@ -14,7 +14,7 @@ async fn tried(stored: &Stored, policy: Value, no_data: Value, now_s: i64) -> An
     policy["metric"] = json!("cpu_usage_ratio");
     let spec = serde_json::from_value(json!({ "policies": [policy], "no_data": no_data })).unwrap();
     let hosts = [HostRow::new(host(), palisade_core::Timestamp::UNIX_EPOCH)];
-    let ask = Ask { spec, from_s: NOON, to_s: now_s, now_s };
+    let ask = Ask { spec, from_s: NOON, to_s: now_s, now_s, retention: Default::default() };
     let mut db = stored.db.read().acquire().await.unwrap();
     backtest(&mut db, &stored.store, &hosts, &ask).await.unwrap()
 }

@@ -26,6 +26,7 @@ mod promql_samples;
 mod ring;
 mod sampler;
 mod series;
+mod server_watch;
 mod setting;
 mod store;
 mod stored;

@@ -39,6 +39,14 @@ impl Fleet {
     }
 
     pub async fn apply(&self, given: &[(&str, &str, Value)]) -> Result<Applied, ApplyError> {
+        self.apply_by(&caller(), given).await
+    }
+
+    pub async fn apply_as_admin(&self, given: &[(&str, &str, Value)]) -> Result<Applied, ApplyError> {
+        self.apply_by(&Caller { role: Role::Admin, ..caller() }, given).await
+    }
+
+    async fn apply_by(&self, caller: &Caller, given: &[(&str, &str, Value)]) -> Result<Applied, ApplyError> {
         let document = |(kind, name, spec): &(&str, &str, Value)| Document {
             kind: (*kind).to_owned(),
             name: (*name).to_owned(),
@@ -47,7 +55,7 @@ impl Fleet {
             spec: spec.clone(),
         };
         let params = ApplyParams { resources: given.iter().map(document).collect(), dry_run: false };
-        resource::apply(&self.context, &kinds(), &caller(), params).await
+        resource::apply(&self.context, &kinds(), caller, params).await
     }
 
     async fn refused(&self, given: &[(&str, &str, Value)]) -> ApiError {
@@ -59,7 +67,7 @@ impl Fleet {
 
     pub async fn spec(&self, host: &str) -> SettingSpec {
         let mut db = self.context.db.read().acquire().await.unwrap();
-        let spec = setting::resolve(&mut db, &host.parse().unwrap(), self.context.now()).await.unwrap();
+        let spec = setting::resolve(&mut db, &host.parse().unwrap(), Some(self.context.vault.as_ref())).await.unwrap();
         SettingSpec::deserialize(&spec.unwrap()).unwrap()
     }
 

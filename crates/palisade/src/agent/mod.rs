@@ -58,7 +58,7 @@ pub struct Agent {
     /// Until when somebody looks on, in seconds since 1970.
     pub live_until_s: Arc<AtomicI64>,
     /// When the server last acknowledged something, in seconds since 1970; 0 = never.
-    pub acknowledged_s: AtomicI64,
+    pub acknowledged_s: Arc<AtomicI64>,
     /// Wakes the link when there is something to report.
     pub wake: tokio::sync::Notify,
     /// Asks for whole specs, by a new connection.
@@ -203,7 +203,7 @@ fn assemble(config: &Config, dir: &Path, way: &link::Way) -> Result<Agent> {
         jobs: job::Jobs::load(dir)?,
         ended: Arc::default(),
         live_until_s: Arc::default(),
-        acknowledged_s: AtomicI64::new(0),
+        acknowledged_s: Arc::default(),
         wake: tokio::sync::Notify::new(),
     })
 }
@@ -241,6 +241,8 @@ fn start_watchers(agent: &Arc<Agent>) {
             let live_until = Arc::clone(&agent.live_until_s);
             let live = move || live_until.load(Ordering::Relaxed) > jiff::Timestamp::now().as_second();
             let context = palisade_guard::WatchContext::new(emit, live, Arc::clone(&agent.ended));
+            let (heard, reporter) = (Arc::clone(&agent.acknowledged_s), Arc::clone(&agent));
+            let context = context.hearing(move || heard.load(Ordering::Relaxed), move || reporter.wake.notify_one());
             // a panic in one guard must not end the others; it is tried again after a while
             while !context.ended() {
                 let caught =

@@ -25,6 +25,7 @@ mod receiver;
 mod resource;
 mod running;
 mod sampling;
+mod server_watch;
 mod sink;
 mod trust;
 mod users;

@@ -48,7 +48,12 @@ impl Told {
 
 /// A webhook that answers 200 to everything, on a port of its own.
 pub fn webhook() -> (SocketAddr, Told) {
-    listen(|stream, told| {
+    webhook_at("127.0.0.1:0")
+}
+
+/// The same at an address that other hosts reach.
+pub fn webhook_at(address: &str) -> (SocketAddr, Told) {
+    listen(address, |stream, told| {
         while let Some((head, body)) = http_request(stream) {
             told.push(body);
             let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -61,11 +66,11 @@ pub fn webhook() -> (SocketAddr, Told) {
 
 /// A mail server without passwords or TLS.
 pub fn smtp() -> (SocketAddr, Told) {
-    listen(|stream, told| _ = mail(stream, told))
+    listen("127.0.0.1:0", |stream, told| _ = mail(stream, told))
 }
 
-fn listen(serve: fn(&mut BufReader<TcpStream>, &Told)) -> (SocketAddr, Told) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+fn listen(address: &str, serve: fn(&mut BufReader<TcpStream>, &Told)) -> (SocketAddr, Told) {
+    let listener = TcpListener::bind(address).unwrap();
     let (address, told) = (listener.local_addr().unwrap(), Told::default());
     let heard = told.clone();
     std::thread::spawn(move || {
