@@ -71,10 +71,6 @@ fn wrong_huge_and_mean_documents_are_refused_with_their_place_and_the_server_goe
         (channel("{ title: \"{{ labels.\" }"), "template"),
         (channel("{ title: \"{% for x in y %}{{ x.y() }}\" }"), "template"),
         (channel(&format!("{{ title: \"{}\" }}", "x".repeat(100_000))), "template"),
-        (
-            "kind: Probe\nname: p\nspec: { type: http, target: \"http://169.254.169.254/latest\" }\n".to_owned(),
-            "169.254",
-        ),
         ("kind: Silence\nname: s\nspec: { match: {}, until: never, reason: x }\n".to_owned(), "until"),
         ("kind: Sampling\nname: s\nspec: { scope: {}, interval: 10ms }\n".to_owned(), "interval"),
     ] {
