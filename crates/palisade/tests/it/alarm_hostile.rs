@@ -60,7 +60,7 @@ fn wrong_huge_and_mean_documents_are_refused_with_their_place_and_the_server_goe
         ("kind: AlarmRule\nname: r\nspec: {}\n".to_owned(), "nothing that makes an alarm"),
         ("kind: AlarmRule\nname: r\nspec: { template: not-there }\n".to_owned(), "not-there"),
         (many.join("---\n"), "1000"),
-        (format!("kind: ProcessWatch\nname: w\nspec: {{ scope: {{}}, command: \"{bomb}\" }}\n"), "command"),
+        (format!("kind: ProcessWatch\nname: w\nspec: {{ scope: {{}}, command: \"{bomb}\" }}\n"), "regular expression"),
         (
             format!(
                 "kind: NotificationPolicy\nname: p\nspec: {{ match: {{ labels: {{ host: \"=~{bomb}\" }} }}, channels: [c] }}\n"
