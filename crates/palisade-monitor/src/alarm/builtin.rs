@@ -160,7 +160,7 @@ mod tests {
             (NOT_BOOT, vec!["/", "/mnt/data", "/bootstrap"], vec!["/boot", "/boot/efi", "/efi"]),
             (NOT_SEALED, vec!["/", "/srv", "/var/lib/mysql", "/usrlocal"], vec!["/usr", "/snap/core/1", "/mnt/image"]),
         ] {
-            let matcher = Matcher::new(pattern).ok().expect("it is one of ours");
+            let matcher = Matcher::new(pattern).expect("it is one of ours");
             assert!(held.iter().all(|mount| matcher.holds(mount)), "{pattern}");
             assert!(!left_out.iter().any(|mount| matcher.holds(mount)), "{pattern}");
         }

@@ -149,8 +149,8 @@ fn an_alarm_whose_agent_was_killed_goes_on_firing_without_data_and_ends_when_sam
     watch.member.end(Signal::SIGKILL);
     end(trouble);
     until("it is called stale", || watch.alarms().first().is_some_and(|alarm| alarm["stale"] == true));
-    watch.fleet.restart_with(|_| {});
     watch.fleet.wait_for("db-1", "killed");
+    watch.fleet.restart_with(|_| {});
     assert!(watch.is("firing"), "{:#?}", watch.alarms());
     assert_eq!(watch.keys("resolved"), 0, "{:#?}", watch.receiver.messages());
     watch.member.run();

@@ -79,7 +79,8 @@ spec:
     cut.iter().for_each(|member| fleet.wait_for(&member.name, "online"));
     for name in &names {
         until("what it had besides is over", || {
-            let open = fleet.server().json(&["monitor", "alarm", "list", "--host", name]);
+            let args = ["monitor", "alarm", "list", "--rule", "samples-missing", "--host", name];
+            let open = fleet.server().json(&args);
             open["total"] == 0
         });
     }
