@@ -116,6 +116,9 @@ pub struct Told {
     pub repeat: String,
     /// After how long.
     pub settle_ms: u64,
+    /// How long it waits for what its host says about the cause.
+    #[serde(default)]
+    pub cause_ms: u64,
     /// What to do, by the rule.
     #[serde(default)]
     pub description: Option<String>,
@@ -148,9 +151,10 @@ pub async fn alarms_open(db: &mut SqliteConnection) -> Result<Vec<AlarmRow>, Gua
 
 /// How many alarms fire.
 pub async fn alarms_firing(db: &mut SqliteConnection) -> Result<usize, GuardError> {
-    let (count,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM monitor_alarm WHERE ended IS NULL AND state = 'firing'")
-        .fetch_one(db)
-        .await?;
+    let (count,): (i64,) =
+        sqlx::query_as("SELECT COUNT(*) FROM monitor_alarm WHERE ended IS NULL AND state = 'firing'")
+            .fetch_one(db)
+            .await?;
     Ok(count as usize)
 }
 
