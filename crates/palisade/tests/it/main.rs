@@ -4,6 +4,7 @@
 mod act;
 mod alarm;
 mod api;
+mod chaos;
 mod check;
 mod cloud_init;
 mod faults;
