@@ -1,14 +1,18 @@
 //! A server's database on disk.
 
 use super::data::{Frames, START_S, host};
-use super::{DAY_S, Failure};
+use super::{DAY_S, DAYS, Failure};
 use palisade_core::{HostId, Timestamp};
 use palisade_guard::db::Database;
+use palisade_guard::store::HostRow;
+use palisade_monitor::alarm::backtest::{Answer, Ask, backtest};
+use palisade_monitor::alarm::rule::RuleSpec;
 use palisade_monitor::store::{self, Column, Store, Tier, WINDOW_S};
 use std::time::{Duration, Instant};
 
 /// Frames in a transaction, as many as hosts that report together.
 const TOGETHER: usize = 20;
+const BACKTESTS: usize = 3;
 
 pub struct Disk {
     db: Database,
@@ -109,5 +113,27 @@ impl Disk {
     ) -> Result<Vec<Column>, Failure> {
         let mut db = self.db.read().acquire().await?;
         Ok(self.store.columns(&mut db, hosts, name, tier, range).await?)
+    }
+
+    /// Tries a rule on the 30 days before `now_s`; the best of several: time on the clock, CPU seconds.
+    pub async fn backtest(
+        &self,
+        hosts: &[HostId],
+        spec: RuleSpec,
+        now_s: i64,
+    ) -> Result<(Duration, f64, Answer), Failure> {
+        let rows: Vec<HostRow> = hosts.iter().map(|id| HostRow::new(id.clone(), Timestamp::UNIX_EPOCH)).collect();
+        let ask = Ask { spec, from_s: now_s - DAYS * DAY_S, to_s: now_s, now_s };
+        let mut db = self.db.read().acquire().await?;
+        let mut best: Option<(Duration, f64, Answer)> = None;
+        for _ in 0..BACKTESTS {
+            let (begun, before) = (Instant::now(), super::cpu_s());
+            let answer = backtest(&mut db, &self.store, &rows, &ask).await?;
+            let this = (begun.elapsed(), super::cpu_s() - before, answer);
+            if best.as_ref().is_none_or(|(took, ..)| this.0 < *took) {
+                best = Some(this);
+            }
+        }
+        Ok(best.expect("it was tried more than never"))
     }
 }

@@ -11,7 +11,9 @@ mod peer;
 
 use data::{Frames, START_S};
 use disk::Disk;
+use palisade_monitor::alarm::rule::RuleSpec;
 use palisade_monitor::store::Tier;
+use serde_json::json;
 use std::time::{Duration, Instant};
 
 type Failure = Box<dyn std::error::Error>;
@@ -76,7 +78,20 @@ async fn charts(disk: &Disk) -> Result<(), Failure> {
         let took = median(disk, &hosts, tier, range, HOSTS as i64 * DAYS * DAY_S / tier.step_s()).await?;
         println!("bench: 30 days of one series of {HOSTS} hosts, {tier:?} = {:.0} ms{goal}", ms(took));
     }
+    for period in ["raw", "5m"] {
+        let (took, cpu_s, answer) = disk.backtest(&hosts, rule(period)?, START_S + DAYS * DAY_S).await?;
+        let what = format!("trying a rule ({period}) on 30 days of {HOSTS} hosts, reading and suggestions included");
+        println!("bench: {what} = {:.0} ms (goal ≤ 2000 ms)", ms(took));
+        println!("bench: {what}, CPU = {:.0} ms", cpu_s * 1e3);
+        println!("bench: {what}: firings, suggestions = {}, {}", answer.fired, answer.suggestions.len());
+    }
     Ok(())
+}
+
+fn rule(period: &str) -> Result<RuleSpec, Failure> {
+    Ok(serde_json::from_value(json!({ "policies": [{
+        "metric": METRIC, "operator": ">", "threshold": 0.9, "recover": 0.8, "period": period, "count": 3,
+    }] }))?)
 }
 
 /// The middle of several times on the clock.

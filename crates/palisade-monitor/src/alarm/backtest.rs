@@ -21,8 +21,8 @@ pub const FIRINGS_MAX: usize = 500;
 const SHORT_S: i64 = 300;
 /// Thresholds that are tried.
 const SUGGESTIONS_MAX: usize = 4;
-/// How long suggestions may be looked for.
-const SUGGESTIONS_LENGTH_MAX: Duration = Duration::from_millis(900);
+/// How long suggestions may be looked for, however long reading has taken.
+const SUGGESTIONS_LENGTH_MAX: Duration = Duration::from_millis(500);
 /// Values that a quantile is taken of.
 const VALUES_MAX: usize = 200_000;
 
@@ -118,7 +118,7 @@ pub async fn backtest(
         }
     }
     let mut answer = judged(&watched, &columns, ask);
-    answer.suggestions = suggestions(&watched, &columns, ask, &answer, started);
+    answer.suggestions = suggestions(&watched, &columns, ask, &answer, Instant::now());
     answer.took_ms = started.elapsed().as_millis() as u64;
     answer.reason = reason(&watched, hosts, &answer);
     Ok(answer)

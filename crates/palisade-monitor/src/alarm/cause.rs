@@ -48,6 +48,11 @@ pub fn kept(row: &AlarmRow) -> Option<Kept> {
     row.cause.as_deref().and_then(|text| serde_json::from_str(text).ok())
 }
 
+/// Whether its host has answered.
+pub fn is_answered(row: &AlarmRow) -> bool {
+    kept(row).is_some_and(|kept| kept.ring.is_some())
+}
+
 /// What a process was ranked by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum By {
@@ -160,8 +165,7 @@ pub async fn arrived(
     let Ok(id) = cause.alarm.parse::<i64>() else { return Ok(()) };
     let Some(mut row) = store::alarm(db, id).await? else { return Ok(()) };
     // a host speaks of itself only, and once
-    let was_answered = kept(&row).is_some_and(|kept| kept.ring.is_some());
-    if row.host != host.as_str() || was_answered {
+    if row.host != host.as_str() || is_answered(&row) {
         return Ok(());
     }
     let guessed = kept(&row);

@@ -116,6 +116,9 @@ pub struct Told {
     pub repeat: String,
     /// After how long.
     pub settle_ms: u64,
+    /// How long it waits for what its host says about the cause.
+    #[serde(default)]
+    pub cause_ms: u64,
     /// What to do, by the rule.
     #[serde(default)]
     pub description: Option<String>,

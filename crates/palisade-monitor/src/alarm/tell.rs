@@ -12,18 +12,18 @@ use palisade_guard::store::at;
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// The first word of it is not sent before its cause could come.
-const CAUSE_MS: u64 = 1_500;
+/// The first word of it is not sent before its cause has come, or could have.
+const CAUSE_MS: u64 = 1_000;
 /// A rule that says this, as those do that say nothing, leaves it to the policy how often it is told.
 const REPEAT_DEFAULT: &str = "4h";
 
 /// How a rule has its alarms told.
 pub fn told(spec: &RuleSpec) -> Told {
-    let asks = spec.cause && spec.event.is_none();
     Told {
         urgency: spec.urgency,
         repeat: spec.repeat.clone(),
-        settle_ms: spec.settle_ms().max(if asks { CAUSE_MS } else { 0 }),
+        settle_ms: spec.settle_ms(),
+        cause_ms: 0,
         description: spec.description.clone(),
         host_down: spec.event.as_ref().and_then(|e| e.kind.as_deref()).is_some_and(|kind| kind == "frame.host.silent"),
     }
@@ -32,6 +32,7 @@ pub fn told(spec: &RuleSpec) -> Told {
 /// What an alarm of a metric is shown with.
 pub fn body(rule: &Rule, watched: &Watched, host: &HostId, key: &SeriesKey, transition: Transition) -> AlarmBody {
     let title = title(watched, host, key, transition.value);
+    let asks = rule.spec.cause && super::cause::is_asked(watched.metric.name);
     AlarmBody {
         sentence: format!("{title}, {}.", periods(watched)),
         title,
@@ -39,7 +40,7 @@ pub fn body(rule: &Rule, watched: &Watched, host: &HostId, key: &SeriesKey, tran
         metric: watched.metric.name.to_owned(),
         unit: watched.metric.unit.to_owned(),
         labels: key.labels(),
-        told: told(&rule.spec),
+        told: Told { cause_ms: if asks { CAUSE_MS } else { 0 }, ..told(&rule.spec) },
     }
 }
 
@@ -48,7 +49,8 @@ pub fn body_no_data(rule: &Rule, watched: &Watched, host: &HostId, key: &SeriesK
     let none = Transition { at_s: 0, to: super::judge::Change::NoData, value: 0.0 };
     let title = format!("no data of {key} on {host}");
     let sentence = format!("{title} for more than {}.", rule.spec.no_data.after);
-    AlarmBody { title, sentence, ..body(rule, watched, host, key, none) }
+    let body = body(rule, watched, host, key, none);
+    AlarmBody { title, sentence, told: Told { cause_ms: 0, ..body.told }, ..body }
 }
 
 /// What is said of a series that may fire soon.
@@ -148,7 +150,7 @@ pub fn notice(row: &AlarmRow, state: NoticeState, reason: Option<&str>) -> Notic
         annotations: annotations(row, &body, reason),
         starts_at: at(row.since),
         ends_at: row.ended.map(at),
-        settle_ms: body.told.settle_ms,
+        settle_ms: body.told.settle_ms.max(if super::cause::is_answered(row) { 0 } else { body.told.cause_ms }),
     }
 }
 

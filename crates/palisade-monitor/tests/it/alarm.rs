@@ -188,7 +188,7 @@ async fn an_alarm_is_told_once_with_its_cause_and_once_when_it_is_over() {
         "{:?}",
         notice.annotations
     );
-    assert_eq!((notice.labels["alertname"].as_str(), notice.settle_ms), ("cpu", 1_500));
+    assert_eq!((notice.labels["alertname"].as_str(), notice.settle_ms), ("cpu", 1_000));
     let asked = server.context.asked(&host());
     assert_eq!((asked.len(), asked[0].body["freeze"]["alarm"].as_str()), (1, Some("1")));
     server.samples(5, &[0.85, 0.85, 0.5, 0.95, 0.5]).await;
@@ -223,6 +223,7 @@ async fn the_answer_of_the_host_names_the_process_and_another_hosts_answer_is_no
         tx.commit().await.unwrap();
         assert_eq!(server.told().len(), count, "{from}");
     }
+    assert_eq!(server.last().settle_ms, 0, "nothing is waited for any more");
     let said = server.last().annotations;
     assert_eq!(said["cause"], "mysqld (pid 812, unit mysql.service) used 71 % CPU, and has ended");
     assert_eq!(

@@ -8,6 +8,7 @@ mod alarm_crash;
 mod alarm_fleet;
 mod alarm_hostile;
 mod api;
+mod chaos;
 mod check;
 mod cloud_init;
 mod faults;

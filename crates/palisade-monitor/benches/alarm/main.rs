@@ -1,7 +1,9 @@
-//! What judging costs, without the store: 100,000 policies on series a minute, and a rule tried on
-//! 30 days of 100 hosts.
+//! What judging costs: 100,000 policies on series a minute, without the store and with it, and a rule
+//! tried on 30 days of 100 hosts, judging only; with the store that is in the bench `store`.
 //!
 //! `cargo bench -p palisade-monitor --bench alarm`. CPU time of the process.
+
+mod whole;
 
 use palisade_core::HostId;
 use palisade_guard::store::HostRow;
@@ -9,11 +11,11 @@ use palisade_monitor::alarm::backtest::{self, Ask};
 use palisade_monitor::alarm::book::Book;
 use palisade_monitor::alarm::live::LiveHost;
 use palisade_monitor::alarm::rule::RuleSpec;
-use palisade_monitor::catalogue::CATALOGUE;
+use palisade_monitor::catalogue::{CATALOGUE, Metric};
 use palisade_monitor::model::SeriesKey;
 use palisade_monitor::pack::Summary;
 use palisade_monitor::store::{Column, SamplesRow};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 const HOSTS: usize = 1_000;
@@ -25,18 +27,35 @@ type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Failure> {
     live()?;
-    past()
+    past()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(whole::measure())
 }
 
-fn live() -> Result<(), Failure> {
-    let metrics: Vec<_> = CATALOGUE.iter().filter(|m| m.label.is_none()).take(25).collect();
+fn metrics() -> Vec<&'static Metric> {
+    CATALOGUE.iter().filter(|m| m.label.is_none()).take(25).collect()
+}
+
+/// Two rules with half of the policies each.
+fn specs() -> [Value; 2] {
+    let metrics = metrics();
     let policy = |n: usize| {
         let metric = metrics[n % metrics.len()];
         json!({ "metric": metric.name, "operator": ">", "threshold": metric.max * 0.9, "period": PERIODS[n % 4], "count": 3 })
     };
-    let spec = |half: usize| json!({ "policies": (0..50).map(|n| policy(half * 50 + n)).collect::<Vec<_>>() });
+    [0, 1].map(|half| json!({ "policies": (0..50).map(|n| policy(half * 50 + n)).collect::<Vec<_>>() }))
+}
+
+/// The series of each host.
+fn keys() -> Vec<SeriesKey> {
+    let others = (0..95).map(|n| SeriesKey::new("disk_free_bytes", Some(("mount", &format!("/mnt/{n}")))));
+    metrics().iter().map(|m| SeriesKey::new(m.name, None)).chain(others).collect()
+}
+
+fn live() -> Result<(), Failure> {
     let rules =
-        (0..2).map(|n| Ok((format!("r{n}"), serde_json::from_value(spec(n))?))).collect::<Result<_, Failure>>()?;
+        specs().into_iter().zip(["r0", "r1"]).map(|(spec, name)| Ok((name.to_owned(), serde_json::from_value(spec)?)));
+    let rules = rules.collect::<Result<_, Failure>>()?;
     let book = Book::of(rules);
     let rows: Vec<HostRow> = (0..HOSTS)
         .map(|n| Ok(HostRow::new(format!("sim-{n:05}").parse()?, palisade_core::Timestamp::UNIX_EPOCH)))
@@ -44,8 +63,7 @@ fn live() -> Result<(), Failure> {
     let pages = book.pages(&rows);
     let mut hosts: Vec<LiveHost> =
         rows.iter().map(|row| LiveHost::new(pages[&row.id].clone(), BEGIN_S - 1, 0)).collect();
-    let others = (0..95).map(|n| SeriesKey::new("disk_free_bytes", Some(("mount", &format!("/mnt/{n}")))));
-    let keys: Vec<SeriesKey> = metrics.iter().map(|m| SeriesKey::new(m.name, None)).chain(others).collect();
+    let keys = keys();
     let mut cpu_before = cpu_s();
     for minute in 0..=MINUTES {
         if minute == 1 {
