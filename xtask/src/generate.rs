@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// What `palisade schema <word>` prints, and where it lies in the repository.
-const SCHEMAS: [(&str, &str); 13] = [
+const SCHEMAS: [(&str, &str); 14] = [
     ("openapi", "console/openapi.json"),
     ("check", "schemas/check.json"),
     ("Host", "schemas/resources/host.json"),
@@ -19,6 +19,7 @@ const SCHEMAS: [(&str, &str); 13] = [
     ("ProcessWatch", "schemas/resources/process-watch.json"),
     ("ResourceGroup", "schemas/resources/resource-group.json"),
     ("Sampling", "schemas/resources/sampling.json"),
+    ("ServerWatch", "schemas/resources/server-watch.json"),
     ("Silence", "schemas/resources/silence.json"),
 ];
 /// What `npm run generate` makes of the first of them.

@@ -2585,6 +2585,19 @@ export interface components {
                 [key: string]: string | null;
             };
         };
+        /** @description Hosts. What is given must all be true of a host; nothing given means every host. */
+        HostScope: {
+            /** @description A member of this ResourceGroup. */
+            group?: string | null;
+            /** @description One of these. */
+            hosts?: string[];
+            /** @description In this region. */
+            region?: string | null;
+            /** @description All of these tags. */
+            tags?: {
+                [key: string]: string;
+            };
+        };
         /** @description A host in a list. */
         HostView: {
             /** @description Of an agentless host: where it is reached. */
@@ -2937,7 +2950,7 @@ export interface components {
             labels?: {
                 [key: string]: string;
             };
-            scope?: null | components["schemas"]["Scope"];
+            scope?: null | components["schemas"]["HostScope"];
             severity?: null | components["schemas"]["Severity"];
         };
         /** @description A metric as the API shows it. */
@@ -4615,7 +4628,7 @@ export interface components {
             /** @description How often it is told again while it lasts, such as `4h`; or `once`. */
             repeat?: string;
             /** @description For which hosts; new ones join by themselves. */
-            scope?: components["schemas"]["Scope"];
+            scope?: components["schemas"]["HostScope"];
             /** @description It must have stood for so long before it is told, such as `45s`; at most `1h`. */
             settle?: string;
             /** @description How much it matters. */
@@ -5098,7 +5111,7 @@ export interface components {
             took_ms: number;
         };
         /**
-         * @description Seconds of a step, and for how long steps are kept.
+         * @description Seconds of a step. For how long each is kept says [`super::Retention`].
          * @enum {string}
          */
         Tier: "second" | "raw" | "5 min" | "1 h";

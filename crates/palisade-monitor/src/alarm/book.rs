@@ -13,7 +13,7 @@ use palisade_guard::GuardError;
 use palisade_guard::store::{self as frame_store, HostRow, ResourceRow};
 use serde::de::DeserializeOwned;
 use sqlx::SqliteConnection;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// A rule that is judged.
@@ -109,7 +109,12 @@ pub struct Book {
     pub rules: Vec<Rule>,
     /// For scopes.
     pub groups: Groups,
+    /// Names of the watches and probes that there are, each with the label of its series.
+    named: BTreeSet<(&'static str, String)>,
 }
+
+/// Kinds that series are made by, and the label that names which.
+const MAKERS: [(&str, &str); 2] = [("ProcessWatch", "watch"), ("Probe", "probe")];
 
 /// What is judged on the hosts that share it: policies by metric.
 pub type Page = HashMap<&'static str, Vec<Arc<Watched>>>;
@@ -128,14 +133,25 @@ impl Book {
         if let Some(since) = super::store::basics_since(db).await? {
             rules.extend(builtin::rules().into_iter().map(|(name, spec)| rule(name, "builtin", since, spec, &[])));
         }
-        Ok(Book { rules, groups })
+        let mut named = BTreeSet::new();
+        for (kind, label) in MAKERS {
+            named.extend(frame_store::resources(db, kind, None).await?.into_iter().map(|row| (label, row.name)));
+        }
+        Ok(Book { rules, groups, named })
+    }
+
+    /// False for a series of a watch or a probe that was deleted: no sample of it will ever come.
+    pub fn is_measured(&self, key: &SeriesKey) -> bool {
+        let Some((label, value)) = &key.label else { return true };
+        let Some((_, label)) = MAKERS.iter().find(|(_, own)| own == label) else { return true };
+        self.named.contains(&(*label, value.clone()))
     }
 
     /// A book of rules that are not stored: for back-tests and tests of rules.
     pub fn of(named: Vec<(String, RuleSpec)>) -> Book {
         let rules =
             named.into_iter().map(|(name, spec)| rule(&name, "draft", Timestamp::UNIX_EPOCH, spec, &[])).collect();
-        Book { rules, groups: Groups::new() }
+        Book { rules, ..Book::default() }
     }
 
     /// The rules that are judged on each of these hosts; hosts with the same rules share a page.

@@ -295,7 +295,7 @@ impl Engine {
         for mut row in rows {
             (row.state, row.ended, row.changed) = ("expired".to_owned(), Some(now.max(row.since)), now);
             store::alarm_put(&mut tx, &mut row, "expired").await?;
-            let reason = "the rule was changed, or is no longer for this host";
+            let reason = "the rule was changed, or is no longer for this";
             self.context.notify.notify(&mut tx, &tell::notice(&row, NoticeState::Resolved, Some(reason))).await?;
         }
         tx.commit().await?;

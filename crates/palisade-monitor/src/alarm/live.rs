@@ -122,6 +122,12 @@ impl LiveHost {
         self.due();
     }
 
+    /// Forgets series.
+    pub fn retain(&mut self, is_kept: impl Fn(&SeriesKey) -> bool) {
+        self.series.retain(|key, _| is_kept(key));
+        self.due();
+    }
+
     /// Judges rows that came at `ran_s`. Samples that are not newer than the last one of their series
     /// change nothing: several sources report on one host, each with moments of its own.
     pub fn rows(&mut self, rows: &[SamplesRow], ran_s: i64) -> Vec<Outcome> {

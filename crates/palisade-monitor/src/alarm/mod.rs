@@ -113,11 +113,12 @@ impl Alarms {
     }
 
     /// Goes by these rules from now on; hosts that are out of service are dropped.
-    fn adopt(&self, _book: &Book, pages: &HashMap<HostId, Arc<Page>>) {
+    fn adopt(&self, book: &Book, pages: &HashMap<HostId, Arc<Page>>) {
         let mut inner = self.inner();
         inner.live.retain(|host, live| match pages.get(host) {
             Some(page) => {
                 live.adopt(Arc::clone(page));
+                live.retain(|key| book.is_measured(key));
                 true
             }
             None => false,
@@ -133,7 +134,12 @@ impl Alarms {
         }
         let Some(host) = row.read_host() else { return false };
         let inner = self.inner();
-        inner.live.get(&host).is_some_and(|live| live.is_judged((&row.rule, &row.edition, row.policy), &row.object))
+        let is_measured = crate::model::SeriesKey::parse(&row.object).is_none_or(|key| book.is_measured(&key));
+        is_measured
+            && inner
+                .live
+                .get(&host)
+                .is_some_and(|live| live.is_judged((&row.rule, &row.edition, row.policy), &row.object))
     }
 
     /// How many series of each rule stand where.
