@@ -48,7 +48,9 @@ async fn measure() -> Result<(), Failure> {
             whole_ms = whole_ms.min(begun.elapsed().as_secs_f64() * 1e3);
             let (expr, budget) = (query::parse(text)?, Budget::new(Stop::default()));
             let mut connection = db.read().acquire().await?;
-            let loaded = load::load(&mut connection, &samples, &need::needs(&expr, grid, end_ms), &budget).await?;
+            let loaded =
+                load::load(&mut connection, &samples, &need::needs(&expr, grid, end_ms, samples.retention()), &budget)
+                    .await?;
             let begun = Instant::now();
             Evaluator { loaded: &loaded, budget: &budget, top: grid }.evaluate(&expr)?;
             alone_ms = alone_ms.min(begun.elapsed().as_secs_f64() * 1e3);
