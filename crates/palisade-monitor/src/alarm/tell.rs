@@ -69,8 +69,10 @@ fn title(watched: &Watched, host: &HostId, key: &SeriesKey, value: f64) -> Strin
     let (test, shown) = (&watched.test, |value: f64| shown(value, unit));
     let (value, limit) = (shown(value), shown(test.threshold));
     let rest = match test.operator {
-        Operator::Above | Operator::AtLeast => format!("{value}, above {limit}"),
-        Operator::Below | Operator::AtMost => format!("{value}, below {limit}"),
+        Operator::Above => format!("{value}, above {limit}"),
+        Operator::AtLeast => format!("{value}, not below {limit}"),
+        Operator::Below => format!("{value}, below {limit}"),
+        Operator::AtMost => format!("{value}, not above {limit}"),
         Operator::Equal => value,
         Operator::Unequal => format!("{value}, not {limit}"),
         Operator::Rise => format!("{value}, {} % more than the period before", test.threshold),
