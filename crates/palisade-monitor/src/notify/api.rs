@@ -108,8 +108,10 @@ async fn channel_test(
     let mut tx = context.begin().await?;
     let failure = result.as_ref().err().map(super::channel::Failure::said);
     outbox::health_put(&mut tx, &name, failure, context.now()).await?;
+    let said = format!("a test was sent to the channel {name}");
+    context.record(&mut tx, &event(&context, &caller, "monitor.channel.test", said, name.clone())).await?;
     tx.commit().await?;
-    context.publish(&[super::TOPIC_CHANNELS]);
+    context.publish(&[super::TOPIC_CHANNELS, "journal"]);
     let ok = result.is_ok();
     let answer = result.unwrap_or_else(|failure| failure.said().to_owned());
     Ok(Json(TestView { ok, answer, took_ms }))

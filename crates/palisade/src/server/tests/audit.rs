@@ -4,12 +4,21 @@ use crate::server::fixture::{Bench, Browser, PASSWORD};
 use crate::server::{api, totp::code_at};
 use palisade_core::{Clock, PlanState};
 use palisade_guard::store;
+use palisade_monitor::alarm::store::AlarmRow;
+use palisade_monitor::notify::message::Message;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// What is no GET and leaves no entry, and why.
-const SILENT: [(&str, &str, &str); 1] =
-    [("POST", "/api/v1/monitor/live", "it has a host sampled faster for a minute; nothing lasts")];
+const SILENT: [(&str, &str, &str); 7] = [
+    ("POST", "/api/v1/monitor/live", "it has a host sampled faster for a minute; nothing lasts"),
+    ("POST", "/api/v1/monitor/backtest", "it only reads"),
+    ("POST", "/api/v1/monitor/probes/{name}/run", "it looks once more, as the server does by itself"),
+    ("POST", "/api/v1/monitor/prometheus/api/v1/labels", "it only reads"),
+    ("POST", "/api/v1/monitor/prometheus/api/v1/query", "it only reads"),
+    ("POST", "/api/v1/monitor/prometheus/api/v1/query_range", "it only reads"),
+    ("POST", "/api/v1/monitor/prometheus/api/v1/series", "it only reads"),
+];
 
 /// Changes that were made, by method and path as the document has them.
 struct Walk {
@@ -46,6 +55,7 @@ async fn every_change_of_the_api_leaves_an_entry_in_the_audit_log() {
     frame(&mut walk, &mut admin).await;
     firewall(&mut walk, &mut admin).await;
     fleet(&mut walk, &mut admin).await;
+    monitor(&mut walk, &mut admin).await;
     let document = serde_json::to_value(api::openapi()).unwrap();
     let mut missing = BTreeSet::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
@@ -119,6 +129,69 @@ async fn fleet(walk: &mut Walk, admin: &mut Browser) {
     walk.change(admin, "DELETE", "/api/v1/resources/{kind}/{name}", &["Host", "switch-1"], json!({})).await;
     walk.change(admin, "POST", "/api/v1/server/ca/rotate", &[], json!({})).await;
     walk.change(admin, "POST", "/api/v1/server/epoch", &[], json!({})).await;
+}
+
+async fn monitor(walk: &mut Walk, admin: &mut Browser) {
+    // port 1 of this machine: nobody is told anything
+    let hook = json!({ "type": "webhook", "url": "http://127.0.0.1:1/", "allow_private": true });
+    let watched = json!({ "kind": "agentless", "address": "203.0.113.6" });
+    let resources = json!([
+        { "kind": "NotificationChannel", "name": "hook", "spec": hook },
+        { "kind": "Host", "name": "switch-2", "spec": watched },
+    ]);
+    walk.change(admin, "POST", "/api/v1/apply", &[], json!({ "resources": resources, "dry_run": false })).await;
+    walk.change(admin, "POST", "/api/v1/monitor/channels/{name}/test", &["hook"], json!({})).await;
+    let fingerprint = json!({ "fingerprint": format!("SHA256:{}", "A".repeat(43)) });
+    walk.change(admin, "POST", "/api/v1/monitor/agentless/{host}/pin", &["switch-2"], fingerprint).await;
+    walk.change(admin, "PUT", "/api/v1/monitor/secrets/{name}", &["key"], json!({ "value": "of-no-use" })).await;
+    walk.change(admin, "DELETE", "/api/v1/monitor/secrets/{name}", &["key"], json!({})).await;
+    walk.change(admin, "POST", "/api/v1/monitor/rules/basics", &[], json!({ "on": true })).await;
+    let (alarm, delivery) = told(walk).await;
+    walk.change(admin, "POST", "/api/v1/monitor/deliveries/{id}/retry", &[&delivery], json!({})).await;
+    walk.change(admin, "POST", "/api/v1/monitor/alarms/{id}/acknowledge", &[&alarm], json!({})).await;
+    walk.change(admin, "DELETE", "/api/v1/monitor/alarms/{id}/acknowledge", &[&alarm], json!({})).await;
+    let silence = json!({ "for": "1h", "reason": "a test" });
+    walk.change(admin, "POST", "/api/v1/monitor/alarms/{id}/silence", &[&alarm], silence).await;
+}
+
+/// An alarm that fires, and a delivery that waits: their numbers.
+async fn told(walk: &Walk) -> (String, String) {
+    let now = walk.bench.clock.now();
+    let mut row = AlarmRow {
+        id: 0,
+        rule: "cpu".to_owned(),
+        edition: "1".to_owned(),
+        policy: 0,
+        host: "web-1".to_owned(),
+        object: "cpu_usage_ratio".to_owned(),
+        state: "firing".to_owned(),
+        stale: 0,
+        severity: "high".to_owned(),
+        value: 1.0,
+        since: now.as_millisecond(),
+        ended: None,
+        changed: now.as_millisecond(),
+        acknowledged_by: None,
+        acknowledged_at: None,
+        acknowledged_note: None,
+        body: "{}".to_owned(),
+        cause: None,
+    };
+    let message = Message {
+        group: "all".to_owned(),
+        sequence: 1,
+        policy: "all".to_owned(),
+        labels: Default::default(),
+        digest: false,
+        at: now,
+        items: Vec::new(),
+        left_out: 0,
+    };
+    let mut tx = walk.bench.server.begin().await.unwrap();
+    palisade_monitor::alarm::store::alarm_put(&mut tx, &mut row, "firing").await.unwrap();
+    let delivery = palisade_monitor::notify::store::delivery_put(&mut tx, "hook", message, now).await.unwrap();
+    tx.commit().await.unwrap();
+    (row.id.to_string(), delivery.to_string())
 }
 
 async fn firewall(walk: &mut Walk, admin: &mut Browser) {
