@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(differences(&none, &all).len(), 2);
         assert_eq!(differences(&all, &Alarms::from([alarm(10, None), alarm(30, None)])).len(), 1);
         let item = json!({ "host": "h", "state": "firing", "fired_at": "2026-09-21T13:00:00Z" });
-        assert_eq!(listed(&[item.clone()]).1.len(), 0);
+        assert_eq!(listed(std::slice::from_ref(&item)).1.len(), 0);
         assert_eq!(listed(&[item.clone(), item]).1.len(), 1);
         assert_eq!(tried(&[json!({ "host": "h" })]).1.len(), 1);
     }

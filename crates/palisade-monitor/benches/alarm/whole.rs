@@ -140,7 +140,6 @@ async fn put(
         let frame = Frame { at, interval_s: 60.0, step_s: 60, metrics: values, ..Frame::default() };
         let record = palisade_guard::Record { seq: minute as u64 + 1, at, body: serde_json::to_value(frame)? };
         store::ingest(&mut tx, &monitor.store, &row.id, &[record]).await?;
-        monitor.alarms.arrived(&row.id);
     }
     tx.commit().await?;
     Ok(())

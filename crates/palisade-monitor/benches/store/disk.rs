@@ -123,7 +123,7 @@ impl Disk {
         now_s: i64,
     ) -> Result<(Duration, f64, Answer), Failure> {
         let rows: Vec<HostRow> = hosts.iter().map(|id| HostRow::new(id.clone(), Timestamp::UNIX_EPOCH)).collect();
-        let ask = Ask { spec, from_s: now_s - DAYS * DAY_S, to_s: now_s, now_s };
+        let ask = Ask { spec, from_s: now_s - DAYS * DAY_S, to_s: now_s, now_s, retention: Default::default() };
         let mut db = self.db.read().acquire().await?;
         let mut best: Option<(Duration, f64, Answer)> = None;
         for _ in 0..BACKTESTS {
