@@ -2,7 +2,7 @@
 
 use super::rule::{self, Policy, RULES_MAX, RuleSpec};
 use super::{TOPIC, builtin, store};
-use crate::scope::{Group, NAMED_MAX, Scope};
+use crate::scope::{Group, Scope};
 use palisade_core::{Effect, EffectKind, Severity};
 use palisade_guard::api::ApiError;
 use palisade_guard::contract::BoxFuture;
@@ -77,7 +77,7 @@ impl Kind for AlarmRule {
 
     fn apply<'a>(
         &'a self,
-        asked: &'a Asked<'a>,
+        _: &'a Asked<'a>,
         db: &'a mut SqliteConnection,
         changes: &'a [SpecChange],
     ) -> BoxFuture<'a, Result<Effects, Refused>> {
@@ -94,7 +94,6 @@ impl Kind for AlarmRule {
                 let event = spec.filter(|spec| spec.enabled).and_then(|spec| spec.event);
                 store::event_rule_put(db, &change.name, event.as_ref()).await?;
             }
-            let _ = asked;
             Ok(effects(changes, "alarm rule"))
         })
     }
@@ -208,7 +207,6 @@ impl Kind for ResourceGroup {
         kind::name_checked(name)?;
         let group: Group = kind::spec_of(spec)?;
         Scope { hosts: group.hosts.clone(), ..Scope::default() }.checked("spec.hosts")?;
-        debug_assert!(group.hosts.len() <= NAMED_MAX);
         Ok((name.to_owned(), json!(group)))
     }
 

@@ -3,8 +3,9 @@
 use super::{AFTER_S_MAX, AFTER_S_MIN, CA_PEM_BYTES_MAX, WATCHES_MAX};
 use crate::notify::{http, secret};
 use crate::scope::Scope;
+use crate::setting::kind::steps;
 use crate::setting::policy::{Policy, moved};
-use palisade_core::{Effect, EffectKind, HostId, Severity, Span, Step};
+use palisade_core::{Effect, EffectKind, HostId, Severity, Span};
 use palisade_guard::api::{ApiError, Role};
 use palisade_guard::contract::BoxFuture;
 use palisade_guard::kind::{self, Action, Asked, Effects, Refused, SpecChange};
@@ -152,7 +153,7 @@ async fn apply(db: &mut SqliteConnection, changes: &[SpecChange]) -> Result<Effe
         }
         effects.effects.extend(said(&change.name, spec.as_ref(), &reached));
     }
-    effects.steps = if effects.hosts.is_empty() { Vec::new() } else { vec![step(effects.hosts.len())] };
+    effects.steps = steps(&effects.hosts, "its watch of the server changes");
     effects.observed_at = store::freshness_oldest(db, crate::WORD, &effects.hosts).await?;
     Ok(effects)
 }
@@ -192,15 +193,4 @@ fn said(name: &str, spec: Option<&ServerWatchSpec>, reached: &[&HostRow]) -> Vec
         all.push(effect(Severity::Medium, many));
     }
     all
-}
-
-/// What the hosts carry out; each has its own spec, so that the act, and the secret, stand in none of them.
-fn step(hosts: usize) -> Step {
-    Step {
-        name: "SetSampling".to_owned(),
-        object: if hosts == 1 { "1 host".to_owned() } else { format!("{hosts} hosts") },
-        reason: "its watch of the server changes".to_owned(),
-        permit: crate::setting::PERMIT.to_owned(),
-        act: Value::Null,
-    }
 }

@@ -1,7 +1,7 @@
 //! The kinds `Sampling` and `ProcessWatch`. Both live in the frame's own table of resources.
 
 use super::policy::{PROCESS_WATCH, Policy, SAMPLING, moved};
-use super::rule::Rule;
+use super::rule::{Rule, expression};
 use super::{INTERVAL_S_MAX, INTERVAL_S_MIN, WATCHES_MAX, WatchSpec};
 use crate::scope::Scope;
 use palisade_core::{Effect, EffectKind, HostId, Severity, Step};
@@ -150,6 +150,9 @@ impl Kind for ProcessWatch {
         spec.scope.checked("spec.scope")?;
         spec.unit = spec.unit.map(|unit| if unit.contains('.') { unit } else { format!("{unit}.service") });
         let ProcessWatchSpec { name: comm, unit, user, command, .. } = spec.clone();
+        if let Some(command) = &command {
+            expression(command).map_err(|why| ApiError::invalid(why).at("spec.command"))?;
+        }
         let wrong = |why| ApiError::invalid(why).at("spec");
         Rule::new(&WatchSpec { watch: name.to_owned(), name: comm, unit, user, command }).map_err(wrong)?;
         Ok((name.to_owned(), json!(spec)))
@@ -177,7 +180,7 @@ async fn apply(kind: &str, db: &mut SqliteConnection, changes: &[SpecChange]) ->
         room(&after, &reached).map_err(|error| Refused { index: Some(index), error })?;
         effects.effects.push(effect(kind, change, &reached));
     }
-    effects.steps = if effects.hosts.is_empty() { Vec::new() } else { vec![step(effects.hosts.len())] };
+    effects.steps = steps(&effects.hosts, "its sampling or its watches change");
     effects.observed_at = store::freshness_oldest(db, crate::WORD, &effects.hosts).await?;
     Ok(effects)
 }
@@ -207,13 +210,17 @@ fn effect(kind: &str, change: &SpecChange, reached: &[&HostRow]) -> Effect {
     Effect { kind: EffectKind::Changes, severity: Severity::Informational, sentence, hosts }
 }
 
-/// What the hosts carry out; each has its own spec, so that the act stands in none of them.
-fn step(hosts: usize) -> Step {
-    Step {
+/// What the hosts carry out, if there are any; each has its own spec, so that the act, and a secret,
+/// stand in none of them.
+pub(crate) fn steps(hosts: &[HostId], reason: &str) -> Vec<Step> {
+    if hosts.is_empty() {
+        return Vec::new();
+    }
+    vec![Step {
         name: "SetSampling".to_owned(),
-        object: if hosts == 1 { "1 host".to_owned() } else { format!("{hosts} hosts") },
-        reason: "its sampling or its watches change".to_owned(),
+        object: if hosts.len() == 1 { "1 host".to_owned() } else { format!("{} hosts", hosts.len()) },
+        reason: reason.to_owned(),
         permit: super::PERMIT.to_owned(),
         act: Value::Null,
-    }
+    }]
 }

@@ -61,7 +61,8 @@ impl Rule {
     }
 }
 
-fn expression(text: &str) -> Result<Regex, String> {
+/// What a command line is matched with; the error says what is wrong with it.
+pub(super) fn expression(text: &str) -> Result<Regex, String> {
     let built = RegexBuilder::new(text).size_limit(REGEX_BYTES_MAX).dfa_size_limit(REGEX_BYTES_MAX).build();
     built.map_err(|error| match error {
         regex::Error::CompiledTooBig(_) => "the regular expression is too large".to_owned(),

@@ -133,8 +133,8 @@ async fn what_is_wrong_is_refused_where_it_stands() {
         ("Sampling", "a", json!({ "interval": "soon" }), "resources[0].spec.interval"),
         ("Sampling", "A", json!({ "interval": "5s" }), "resources[0].name"),
         ("ProcessWatch", "a", json!({}), "resources[0].spec"),
-        ("ProcessWatch", "a", json!({ "command": "a(" }), "resources[0].spec"),
-        ("ProcessWatch", "a", json!({ "command": "(x{1000}){1000}" }), "resources[0].spec"),
+        ("ProcessWatch", "a", json!({ "command": "a(" }), "resources[0].spec.command"),
+        ("ProcessWatch", "a", json!({ "command": "(x{1000}){1000}" }), "resources[0].spec.command"),
         ("ProcessWatch", "a", json!({ "nam": "x" }), "resources[0].spec.nam"),
         ("ProcessWatch", "a", json!({ "name": "x".repeat(257) }), "resources[0].spec"),
     ] {
