@@ -11,6 +11,7 @@ mod mask;
 mod order;
 mod plan;
 mod practice;
+mod selector;
 mod severity;
 mod span;
 
@@ -26,6 +27,7 @@ pub use plan::{
     Effect, EffectKind, Generation, Plan, PlanHostState, PlanProgress, PlanState, Report, Step, StepOutcome, StepReport,
 };
 pub use practice::{Judgement, PRACTICES, Practice, PracticeState, PracticeTally, judge, judge_tally, practice, score};
+pub use selector::{SELECTOR_HOSTS_MAX, Selector};
 pub use severity::{Severity, State};
 pub use span::{Span, SpanError};
 

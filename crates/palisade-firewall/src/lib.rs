@@ -31,6 +31,9 @@ pub mod check;
 pub mod cli;
 pub mod draft;
 pub mod events;
+pub mod feed;
+pub mod filter;
+pub mod group;
 pub mod keep;
 pub mod local;
 pub mod model;
@@ -41,6 +44,7 @@ pub mod ruleset;
 pub mod services;
 pub mod spec;
 pub mod store;
+pub mod stream;
 pub mod views;
 
 use palisade_core::{Check, Verdicts};

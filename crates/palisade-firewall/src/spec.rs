@@ -1,6 +1,7 @@
 //! What a host should hold: bans and the one address allow-list. Travels from server to agent, and
 //! is stored by both.
 
+use crate::filter::Filter;
 use palisade_core::{Cidr, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -59,14 +60,32 @@ pub enum Decision {
     RolledBack,
 }
 
+/// A filter that is tried.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// The plan that it belongs to.
+    pub plan: String,
+    /// When the kernel goes back by itself.
+    pub until: Timestamp,
+    /// What is tried.
+    pub filter: Filter,
+}
+
 /// The whole spec. The agent holds two: the server's, and the local one of the host's operator.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Spec {
     /// Who is shut out.
     pub bans: Vec<Ban>,
     /// Who never is.
     pub allow: Vec<Allow>,
+    /// Who may reach this host and whom it may reach. Its lists stand at the top of the spec, so that a
+    /// change of one entry travels as one entry.
+    #[serde(flatten)]
+    pub filter: Filter,
+    /// A filter on probation: in force in the place of `filter` until its end, unless its plan is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<Candidate>,
     /// Local only: decisions by plan id.
     pub decisions: BTreeMap<String, Decision>,
     /// Local only: addresses that the operator released although the server's spec bans them.

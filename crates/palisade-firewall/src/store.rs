@@ -11,7 +11,12 @@ use sqlx::SqliteConnection;
 use std::net::IpAddr;
 
 /// The scripts, in order.
-pub const MIGRATIONS: &[&str] = &[include_str!("../migrations/1_bans.sql")];
+pub const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/1_bans.sql"),
+    include_str!("../migrations/2_groups.sql"),
+    include_str!("../migrations/3_stream.sql"),
+    include_str!("../migrations/4_feed.sql"),
+];
 
 /// Most bans that a server holds.
 pub const BANS_MAX: u64 = 100_000;

@@ -294,6 +294,18 @@ pub trait Serve: Send + Sync + 'static {
         Box::pin(async { Ok(()) })
     }
 
+    /// Told that a host has joined, left, or has other tags, another region or other addresses, in the
+    /// transaction that stores it. Returns the *other* hosts whose spec of this guard changes by that:
+    /// their generation is raised and their agents are told.
+    fn host_changed<'a>(
+        &'a self,
+        _db: &'a mut SqliteConnection,
+        _host: &'a HostId,
+        _now: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<HostId>, GuardError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
     /// What runs beside the requests for as long as the server does: each is a task of its own.
     fn tasks(&self, _context: &ServerContext) -> Vec<BoxFuture<'static, ()>> {
         Vec::new()

@@ -106,6 +106,10 @@ pub struct Asked<'a> {
     pub now: Timestamp,
     /// The plan that the changes belong to.
     pub plan: &'a str,
+    /// What would be refused because it could cut somebody off is done all the same, on probation.
+    pub force: bool,
+    /// How long to try what is on probation, in seconds, if the caller says so.
+    pub probation_s: Option<u32>,
 }
 
 /// One change that a kind is asked for.
@@ -130,6 +134,8 @@ pub struct Effects {
     pub hosts: Vec<HostId>,
     /// The age of what was known about them.
     pub observed_at: Option<Timestamp>,
+    /// The hosts try it for so many seconds, and go back by themselves unless the plan is kept.
+    pub probation_s: Option<u32>,
 }
 
 /// A kind refuses one of the changes that it was asked for.

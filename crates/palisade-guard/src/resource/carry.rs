@@ -148,7 +148,7 @@ async fn act(
     plan: &str,
 ) -> Result<Effects, ApiError> {
     let changes: Vec<SpecChange> = group.iter().map(|n| edits[*n].change()).collect();
-    let asked = Asked { context, caller, now: context.now(), plan };
+    let asked = Asked { context, caller, now: context.now(), plan, force: false, probation_s: None };
     let Some(first) = group.first() else { return Ok(Effects::default()) };
     edits[*first].kind.apply(&asked, db, &changes).await.map_err(|refused| {
         match refused.index.and_then(|index| group.get(index)) {
@@ -274,8 +274,13 @@ fn merged(mut plans: Vec<Plan>, by: &str, now: Timestamp) -> Plan {
         all.title =
             if all.title == "nothing to change" { plan.title } else { format!("{}; {}", all.title, plan.title) };
         all.state = if all.state == PlanState::Applying { all.state } else { plan.state };
-        let effects =
-            Effects { effects: plan.effects, steps: plan.steps, hosts: plan.hosts, observed_at: plan.observed_at };
+        let effects = Effects {
+            effects: plan.effects,
+            steps: plan.steps,
+            hosts: plan.hosts,
+            observed_at: plan.observed_at,
+            probation_s: plan.probation_s,
+        };
         add(&mut all, effects);
     }
     all.hosts.sort();

@@ -131,7 +131,14 @@ async fn only_an_admin_opens_private_addresses_or_sends_a_secret_elsewhere() {
         (secret, None, Role::Operator, true),
     ] {
         let caller = Caller { name: "ada".to_owned(), role, address: None };
-        let asked = Asked { context: &server.context, caller: &caller, now: server.now(), plan: "p" };
+        let asked = Asked {
+            context: &server.context,
+            caller: &caller,
+            now: server.now(),
+            plan: "p",
+            force: false,
+            probation_s: None,
+        };
         let change = [SpecChange { name: "it".to_owned(), old, new }];
         let mut tx = server.context.begin().await.unwrap();
         let result = kind_of(kind::CHANNEL).apply(&asked, &mut tx, &change).await;

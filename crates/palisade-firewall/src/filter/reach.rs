@@ -1,0 +1,1 @@
+//! Who reaches what, for all packets at once. Pure.

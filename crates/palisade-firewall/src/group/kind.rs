@@ -1,0 +1,1 @@
+//! The kinds `SecurityGroup`, `PrefixList` and `PortPolicy`.

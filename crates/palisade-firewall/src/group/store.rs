@@ -1,0 +1,1 @@
+//! The tables of groups, lists, policies and isolated hosts.
