@@ -22,7 +22,7 @@ pub struct Probe {
 }
 
 /// What a packet carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Payload {
     /// TCP to this port.
     Tcp(u16),

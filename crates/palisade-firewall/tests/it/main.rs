@@ -12,6 +12,7 @@ mod local;
 mod look;
 mod packets;
 mod plan;
+mod predicted;
 mod reader;
 mod sandbox;
 mod server;
