@@ -7,6 +7,8 @@ mod command;
 mod draft;
 mod exposure;
 mod filters;
+mod filtered;
+mod filtered_linear;
 mod golden;
 mod interpreter;
 mod kernel;
