@@ -138,7 +138,7 @@ fn alone(wanted: &Wanted<'_>, stored: &Stored, (old, new): (&Resolver, &Resolver
 }
 
 /// The first host on which two changes meet: as it was, with one, with the other, with both.
-fn met<'r>([old, new, other, both]: [&'r Resolver; 4]) -> Option<&'r HostId> {
+fn met([old, new, other, both]: [&Resolver; 4]) -> Option<&HostId> {
     let mut alike: BTreeMap<[Option<String>; 4], &HostId> = BTreeMap::new();
     for member in &old.fleet().hosts {
         alike.entry([old, new, other, both].map(|r| r.key(&member.id))).or_insert(&member.id);
