@@ -35,7 +35,7 @@ fn of(rule: &Rule) -> Vec<Line> {
         _ => Vec::new(),
     };
     assert!(rule.ports.len() <= 1 && rule.types.is_empty(), "as plain as can be");
-    first.extend(rule.ports.iter().map(|p| Match::Port(p.first(), p.last())));
+    first.extend(rule.ports.iter().map(|p| Match::Port(p.first, p.last)));
     let peers: Vec<Vec<Match>> = match &rule.peers {
         Peers::Any => vec![Vec::new()],
         Peers::Of { sets, interfaces } => {
