@@ -3,6 +3,7 @@
 use super::expr::Verdict;
 use super::wire::*;
 use crate::netlink::{Buffer, attribute, attributes, u32_be, u64_be};
+use std::cmp::Ordering;
 use std::net::IpAddr;
 
 /// What an element is about.
@@ -42,8 +43,9 @@ impl Key {
     }
 }
 
-/// One element of such a set, or of a verdict map.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// One element of such a set, or of a verdict map. Ordered as the kernel wants ranges: where one
+/// ends and another starts, the end comes first.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// What it is about; where a range starts, or the first key after it.
     pub key: Key,
@@ -55,6 +57,20 @@ pub struct Entry {
     pub timeout_ms: Option<u64>,
     /// Milliseconds that it has left; only when read.
     pub expires_ms: Option<u64>,
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Entry) -> Ordering {
+        let rest = |e: &Entry| (e.timeout_ms, e.expires_ms);
+        let places = (self.key, !self.end).cmp(&(other.key, !other.end));
+        places.then_with(|| self.goes_to.cmp(&other.goes_to)).then_with(|| rest(self).cmp(&rest(other)))
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Entry) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl Entry {
