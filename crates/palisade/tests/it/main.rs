@@ -13,6 +13,7 @@ mod check;
 mod cloud_init;
 mod faults;
 mod fleet;
+mod groups;
 mod hostile;
 mod hosts;
 mod https;
