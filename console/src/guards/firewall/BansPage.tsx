@@ -2,11 +2,11 @@ import { useLocation, useSearchParams } from "react-router";
 import { ActionLink } from "../../parts/Action/Action";
 import { FilterBar } from "../../parts/FilterBar/FilterBar";
 import { Page } from "../../parts/Page/Page";
-import { Tabs } from "../../parts/Tabs/Tabs";
 import { changed, to } from "../../paths";
 import { AddressDrawer } from "./AddressDrawer";
 import { AllowTable } from "./AllowTable";
 import { BanTable } from "./BanTable";
+import { FirewallTabs } from "./FirewallTabs";
 import { text } from "./text";
 
 /** Who is shut out, why and until when; and who never is. */
@@ -24,14 +24,7 @@ export default function BansPage() {
         </ActionLink>
       }
     >
-      <Tabs
-        label={text.parts}
-        current={list}
-        tabs={[
-          { key: "bans", title: text.bans, to: to.bans() },
-          { key: "allow", title: text.allow, to: to.allow() },
-        ]}
-      />
+      <FirewallTabs current={list} />
       <FilterBar keys={[]} />
       {list === "bans" ? <BanTable /> : <AllowTable />}
       <AddressDrawer list={list} />

@@ -1,9 +1,10 @@
 import { counted } from "../../words/plural";
 
 export const text = {
+  guard: "Firewall",
+  pages: { groups: "Groups", lists: "Prefix lists", policies: "Port policies", exposure: "Exposure", hits: "Hits", bans: "Bans", allow: "Allow-list" },
   bans: "Bans",
   allow: "Allow-list",
-  parts: "Address lists",
   doingBans: "list the bans",
   doingAllow: "read the allow-list",
   address: "Address",
