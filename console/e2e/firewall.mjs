@@ -182,11 +182,12 @@ export function firewallRoutes({ world, list, matching, problem, tell }) {
       if (document.version !== undefined && document.version !== (before?.version ?? 0)) return problem(409, "conflict", "it was changed since", null, { conflict: [{ kind: document.kind, name: document.name, version: before?.version ?? 0, base: {}, mine: document.spec, theirs: before?.spec, updated_by: before?.updated_by }] });
       const hosts = document.kind === "SecurityGroup" ? (HOSTS[document.name] ?? document.spec.members?.hosts ?? []) : NAMES.slice(0, 7);
       const effects = effectsOf(document, hosts);
-      const changes = [{ path: "spec", before: before?.spec ?? null, after: document.spec }];
+      const [then, next] = [before?.spec.rules ?? [], document.spec.rules ?? []];
+      const changes = Array.from({ length: Math.max(then.length, next.length) }, (_, i) => ({ path: `spec.rules[${i}]`, before: then[i] ?? null, after: next[i] ?? null })).filter((one) => JSON.stringify(one.before) !== JSON.stringify(one.after));
       if (body.dry_run) return { plan: plan(effects, hosts), plans: [], results: [{ kind: document.kind, name: document.name, action: "change", version: before?.version ?? 0, changes }] };
       const version = put(document);
       const id = `p-${Math.floor(Math.random() * 1e6)}`;
-      const made = plan(effects, hosts, { id, title: `Change the group ${document.name}`, state: body.probation ? "probation" : "applied", deadline: ahead(60), probation_s: 60, can: { confirm: true, confirm_waived: true, rollback: true } });
+      const made = plan(effects, hosts, { id, title: `Change the group ${document.name}`, state: body.probation && document.name === "web" ? "probation" : "applied", deadline: ahead(60), probation_s: 60, can: { confirm: true, confirm_waived: true, rollback: true } });
       world.plans.unshift(made);
       tell(["plans", "firewall/groups", "resources"]);
       return { plan: made, plans: [id], results: [{ kind: document.kind, name: document.name, action: "change", version, changes }] };

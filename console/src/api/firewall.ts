@@ -321,8 +321,10 @@ export const simulateQuery = (packet: string, drafts: Document[]) =>
 /** What applying these documents would do: the plan of a dry run. */
 export const checkQuery = (documents: Document[]) =>
   queryOptions({
-    queryKey: ["firewall/check", documents],
+    // Never asked again for the same draft: once it is applied, that would only find the version moved on.
+    queryKey: ["draft-check", documents],
     queryFn: ({ signal }) => call<Applied>("post", "/apply", { body: { resources: documents, dry_run: true }, signal }),
+    staleTime: "static",
     placeholderData: keepPreviousData,
     retry: false,
     gcTime: 60_000,

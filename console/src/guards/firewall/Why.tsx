@@ -47,24 +47,26 @@ function Answer({ address, host, port }: { address: string; host: string; port: 
   const judged = useQuery({ ...simulateQuery(packet, []), enabled: host !== "" });
   const nothing = bans.rows?.length === 0 && denied.rows?.length === 0 && host === "";
   return (
-    <ul className={classes.answer} role="status">
+    <div role="status">
       {judged.error && <ErrorCard doing={text.why.doing} error={judged.error} />}
-      {judged.data && (
-        <li>
-          <span className="mono">{packet}</span> <Verdict when="" verdict={judged.data.now} />
-        </li>
-      )}
-      {(bans.rows ?? []).map((ban) => (
-        <li key={`${ban.address} ${ban.by}`}>
-          {text.why.banned(ban.address, ban.by)} <Untrusted>{ban.reason || text.noReason}</Untrusted>
-        </li>
-      ))}
-      {(denied.rows ?? []).map((row) => (
-        <li key={`${row.host} ${row.rule} ${row.port}`}>
-          {text.why.denied(row.packets, row.host, `${row.protocol}${row.port == null ? "" : `/${row.port}`}`)} {row.group ? <Link className="mono" to={to.group(row.group)}>{row.rule}</Link> : <span className="mono">{row.rule}</span>}
-        </li>
-      ))}
-      {nothing && <li>{text.why.nothing}</li>}
-    </ul>
+      <ul className={classes.answer}>
+        {judged.data && (
+          <li>
+            <span className="mono">{packet}</span> <Verdict when="" verdict={judged.data.now} />
+          </li>
+        )}
+        {(bans.rows ?? []).map((ban) => (
+          <li key={`${ban.address} ${ban.by}`}>
+            {text.why.banned(ban.address, ban.by)} <Untrusted>{ban.reason || text.noReason}</Untrusted>
+          </li>
+        ))}
+        {(denied.rows ?? []).map((row) => (
+          <li key={`${row.host} ${row.rule} ${row.port}`}>
+            {text.why.denied(row.packets, row.host, `${row.protocol}${row.port == null ? "" : `/${row.port}`}`)} {row.group ? <Link className="mono" to={to.group(row.group)}>{row.rule}</Link> : <span className="mono">{row.rule}</span>}
+          </li>
+        ))}
+        {nothing && <li>{text.why.nothing}</li>}
+      </ul>
+    </div>
   );
 }

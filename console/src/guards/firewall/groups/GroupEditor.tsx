@@ -107,11 +107,12 @@ export function GroupEditor({ name, detail }: { name: string; detail?: GroupDeta
 function useCheck(document: Document | null, may: boolean) {
   const [asked] = useDebouncedValue(document, CHECK_MS);
   const { data, error, isPlaceholderData } = useQuery({ ...checkQuery(asked === null ? [] : [asked]), enabled: may && asked !== null });
-  const current = document !== null && asked !== null;
+  // An answer to an older draft would point at the wrong rule.
+  const current = document !== null && asked === document && !isPlaceholderData;
   const refusal = current && error ? sayError(error).message : null;
   const place = current && error ? placeOf(error, "rules") : null;
   return {
-    hosts: current && !error && !isPlaceholderData ? data?.plan.hosts.length : undefined,
+    hosts: current && !error ? data?.plan.hosts.length : undefined,
     refusal,
     place: place && refusal !== null ? { ...place, message: refusal } : null,
   };

@@ -89,7 +89,7 @@ export function PeersInput({ label, value, known, error, onChange }: { label: st
   const id = useId();
   return (
     <div className={classes.wide}>
-      <TextInput label={label} description={text.form.peersNote} list={id} styles={MONO} value={value} error={error} onChange={(event) => onChange(event.currentTarget.value)} autoComplete="off" spellCheck={false} />
+      <TextInput label={label} description={text.form.peersNote} inputWrapperOrder={["label", "input", "description", "error"]} list={id} styles={MONO} value={value} error={error} onChange={(event) => onChange(event.currentTarget.value)} autoComplete="off" spellCheck={false} />
       <datalist id={id}>
         {completions(value, known).map((option) => (
           <option key={option} value={option} />

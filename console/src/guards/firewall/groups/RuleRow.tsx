@@ -38,7 +38,7 @@ export function RuleRow(props: RuleRowProps) {
   return (
     <tr role="row" className={classes.row} data-state={state} data-off={isOn(rule) ? undefined : ""}>
       <td role="cell" className={`${classes.number} ${classes.fit}`}>
-        <button type="button" className={classes.pri} data-row data-rule={row.key} aria-label={text.editOf(name)} aria-disabled={may ? undefined : true} onClick={() => may && onEdit()} onKeyDown={onKeyDown}>
+        <button type="button" className={classes.pri} data-row data-rule={row.key} aria-label={text.editOf(priorityOf(rule), name)} aria-disabled={may ? undefined : true} onClick={() => may && onEdit()} onKeyDown={onKeyDown}>
           <span className={classes.struck}>{priorityOf(rule)}</span>
         </button>
       </td>
@@ -95,8 +95,7 @@ function Peers({ rule, views }: { rule: GroupRule; views: PeerView[] | undefined
             <Untrusted>{peer}</Untrusted>
             {view && !view.resolved ? (
               <Tooltip label={view.why ?? text.nobodyWhy}>
-                <span className={classes.flag} tabIndex={0}>
-                  {" "}
+                <span className={`${classes.flag} ${classes.beside}`} tabIndex={0}>
                   <IconAlertTriangle size={14} stroke={1.5} aria-hidden />
                   {text.nobody}
                 </span>
@@ -137,7 +136,11 @@ function Notes({ row, stats, refusal }: { row: Row; stats: RuleStats | undefined
           {Date.parse(rule.ends_at) < now ? text.ended : text.ends} <TimeAgo time={rule.ends_at} dense />
         </span>
       )}
-      {rule.comment && <Untrusted>{rule.comment}</Untrusted>}
+      {rule.comment && (
+        <span>
+          <Untrusted>{rule.comment}</Untrusted>
+        </span>
+      )}
     </span>
   );
 }

@@ -140,5 +140,5 @@ function Head({ title, number }: { title: string; number?: boolean }) {
 
 /** How a rule is called where it has no name yet. */
 function nameOf({ rule }: Row): string {
-  return rule.id ?? `${priorityOf(rule)} ${directionOf(rule)} ${rule.action} ${[rule.protocol, ...(rule.ports ?? [])].join(" ")}`;
+  return rule.id ?? `${directionOf(rule)} ${rule.action} ${[rule.protocol, ...(rule.ports ?? [])].join(" ")}`;
 }

@@ -21,15 +21,15 @@ export function Simulate({ drafts, first = "" }: { drafts: Document[]; first?: s
   const shown = asked === "" ? undefined : data;
   const { message, hint } = error && asked !== "" ? sayError(error) : { message: undefined, hint: null };
   return (
-    <Card label={text.simulate} padded>
+    <Card title={text.simulate} padded>
       <div className={classes.simulate}>
         <TextInput
-          label={text.simulate}
+          label={text.packet}
           placeholder={text.packetNote}
           value={packet}
           onChange={(event) => setPacket(event.currentTarget.value)}
           error={message && `${message}${hint ? ` · ${hint}` : ""}`}
-          styles={{ input: { fontFamily: "var(--mono)" } }}
+          styles={{ input: { fontFamily: "var(--mono)", fontVariantLigatures: "none" } }}
           autoComplete="off"
           spellCheck={false}
         />

@@ -64,7 +64,7 @@ export const text = {
   defaultsNew: "What no rule decides: in deny, out as the port policy says",
   keys: "Enter changes a rule, Alt with an arrow moves it",
   edit: "Change",
-  editOf: (what: string) => `Change rule ${what}`,
+  editOf: (priority: number, what: string) => `${priority}, change rule ${what}`,
   menuOf: (what: string) => `More for rule ${what}`,
   duplicate: "Duplicate",
   switchOff: "Switch off",

@@ -1,12 +1,13 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { lazy, Suspense, useState } from "react";
 import { firewallAct } from "../../../api/firewall";
 import filters from "../../../parts/FilterBar/FilterBar.module.css";
-import { BlockSkeleton, ErrorCard } from "../../../parts/Notice/Notice";
-import { PlanPreview } from "../../../parts/PlanPreview/PlanPreview";
+import { BlockSkeleton } from "../../../parts/Notice/Notice";
 import { toast } from "../../../parts/Toasts/Toasts";
 import { TypeName } from "../../../parts/TypeName/TypeName";
 import { text } from "./text";
+
+const IsolationPreview = lazy(() => import("./IsolationPreview"));
 
 const TIME = "4h";
 
@@ -32,7 +33,9 @@ function Isolate({ host, onClose }: { host: string; onClose: () => void }) {
           ))}
         </select>
       </label>
-      <Preview host={host} what="isolate" doing={text.doingIsolate} plan={() => firewallAct.isolate(host, body(text.preview, true))} />
+      <Suspense fallback={<BlockSkeleton height={96} />}>
+        <IsolationPreview host={host} what="isolate" doing={text.doingIsolate} plan={() => firewallAct.isolate(host, body(text.preview, true))} />
+      </Suspense>
     </TypeName>
   );
 }
@@ -42,15 +45,11 @@ function Release({ host, onClose }: { host: string; onClose: () => void }) {
   return (
     <TypeName title={text.releaseTitle(host)} name={host} verb={text.releaseVerb} doing={text.doingRelease} loading={act.isPending} error={act.error} onDo={act.mutate} onClose={onClose}>
       <p>{text.releaseLead}</p>
-      <Preview host={host} what="release" doing={text.doingRelease} plan={() => firewallAct.release(host, { dry_run: true })} />
+      <Suspense fallback={<BlockSkeleton height={96} />}>
+        <IsolationPreview host={host} what="release" doing={text.doingRelease} plan={() => firewallAct.release(host, { dry_run: true })} />
+      </Suspense>
     </TypeName>
   );
-}
-
-function Preview({ host, what, doing, plan }: { host: string; what: string; doing: string; plan: () => ReturnType<typeof firewallAct.release> }) {
-  const { data, error } = useQuery({ queryKey: ["isolation-preview", host, what], queryFn: plan, retry: false, gcTime: 0 });
-  if (error) return <ErrorCard doing={doing} error={error} />;
-  return data === undefined ? <BlockSkeleton height={96} /> : <PlanPreview plan={data} />;
 }
 
 function useAct(act: (reason: string) => Promise<unknown>, done: string, onClose: () => void) {
