@@ -160,9 +160,9 @@ export function firewallPaths({ path, go, heading, table, mock }) {
       await dialog(page).waitFor({ state: "hidden" });
       await draftBar(page).waitFor({ state: "hidden" });
       if (!mock) return;
-      await page.getByText("Change the group web").waitFor();
+      await page.getByText("Change the group web").first().waitFor();
       await page.locator("button:enabled", { hasText: /^Keep$/ }).first().click();
-      await page.getByText("Change the group web").waitFor({ state: "hidden" });
+      await page.locator("button:enabled", { hasText: /^Keep$/ }).first().waitFor({ state: "hidden" });
     });
     await path(page, "a group is made as a draft", async () => {
       await go(page, "/firewall/groups?show=add");

@@ -30,8 +30,8 @@ export function ExceptionFields({ n, form, known, asked, onChange, onRemove }: E
       <TextInput label={text.ports} value={form.ports} error={wrong("ports")} onChange={(event) => change({ ports: event.currentTarget.value })} styles={MONO} autoComplete="off" spellCheck={false} />
       <PeersInput label={text.peers} value={form.peers} known={known} error={wrong("peers")} onChange={(peers) => change({ peers })} />
       <TextInput label={text.reason} value={form.reason} error={wrong("reason")} onChange={(event) => change({ reason: event.currentTarget.value })} />
-      <TextInput label={over ? `${text.ends} · ${text.ended}` : text.ends} type="datetime-local" value={form.ends_at} error={wrong("ends_at")} onChange={(event) => change({ ends_at: event.currentTarget.value })} />
       <TextInput
+        className={classes.hosts}
         label={text.onHosts}
         placeholder={text.onHostsNote}
         value={form.hosts?.hosts ?? ""}
@@ -40,6 +40,7 @@ export function ExceptionFields({ n, form, known, asked, onChange, onRemove }: E
         autoComplete="off"
         spellCheck={false}
       />
+      <TextInput label={over ? `${text.ends} · ${text.ended}` : text.ends} type="datetime-local" value={form.ends_at} error={wrong("ends_at")} onChange={(event) => change({ ends_at: event.currentTarget.value })} />
       <div className={groups.checks}>
         <Button variant="subtle" aria-label={text.removeException(n)} onClick={onRemove}>
           {text.remove}
