@@ -161,8 +161,9 @@ export function firewallPaths({ path, go, heading, table, mock }) {
       await draftBar(page).waitFor({ state: "hidden" });
       if (!mock) return;
       await page.getByText("Change the group web").first().waitFor();
-      await page.locator("button:enabled", { hasText: /^Keep$/ }).first().click();
-      await page.locator("button:enabled", { hasText: /^Keep$/ }).first().waitFor({ state: "hidden" });
+      const keep = page.getByRole("button", { name: "Keep", exact: true, disabled: false });
+      await keep.click();
+      await keep.waitFor({ state: "hidden" });
     });
     await path(page, "a group is made as a draft", async () => {
       await go(page, "/firewall/groups?show=add");

@@ -61,7 +61,7 @@ function groupDetail(world, one) {
     ...groupView(world, one), spec: one.spec, defaults: { inbound: "deny", outbound: "allow" },
     rules: (one.spec.rules ?? []).toSorted((a, b) => a.priority - b.priority).map((r) => ({
       id: `${one.name}/${r.id ?? "a1b2c3d4"}`, rule: r,
-      peers: r.peers.map((peer) => ({ peer, addresses: addresses(world, peer), resolved: addresses(world, peer) > 0, why: addresses(world, peer) > 0 ? null : `no host has the tag ${peer.replace(":", "=")}` })),
+      peers: r.peers.map((peer) => ({ peer, addresses: /^(any$|interface:)/.test(peer) ? 0 : addresses(world, peer), resolved: addresses(world, peer) > 0, why: addresses(world, peer) > 0 ? null : `no host has the tag ${peer.replace(":", "=")}` })),
       packets_24h: hits[r.id]?.[0] ?? 0, packets: (hits[r.id]?.[0] ?? 0) * 9, last_hit_at: hits[r.id]?.[1] ? ago(hits[r.id][1]) : null, shadowed_by: r.id === "late" ? "web/web" : null,
     })),
   };
@@ -133,7 +133,7 @@ export function firewallRoutes({ world, list, matching, problem, tell }) {
     ];
   };
   return [
-    ["GET", "/firewall/groups/starter", () => ({ items: [{ name: "web", reason: "nginx listens on 7 hosts with the tag role=web", spec: SPECS.web }, { name: "db", reason: "mysqld listens on 2 hosts", spec: SPECS.db }], total: 2 })],
+    ["GET", "/firewall/groups/starter", () => ({ resources: [{ kind: "SecurityGroup", name: "web", spec: { ...SPECS.web, description: "nginx listens on 7 hosts" } }, { kind: "SecurityGroup", name: "db", spec: SPECS.db }], left_out: ["udp/1900 on web-2: a high-risk port"] })],
     ["GET", "/firewall/groups", ({ query }) => list(matching(all("SecurityGroup").map((one) => groupView(world, one)), query), query)],
     ["GET", "/firewall/groups/:name", ({ params }) => { const one = of("SecurityGroup", params.name); return one ? groupDetail(world, one) : problem(404, "unknown", `no security group \`${params.name}\``); }],
     ["GET", "/firewall/effective", ({ query }) => effective(query.get("host"))],
@@ -161,7 +161,7 @@ export function firewallRoutes({ world, list, matching, problem, tell }) {
       const refused = body.bans.filter((ban) => ban.address.startsWith("192.0.2.") || !/^[0-9a-f.:]+(\/\d+)?$/.test(ban.address)).map((ban) => ({ address: ban.address, why: ban.address.startsWith("192.0.2.") ? "it is on the allow-list" : "it is no address" }));
       const added = body.bans.filter((ban) => !refused.some((row) => row.address === ban.address));
       if (!body.dry_run) world.bans.unshift(...added.map((ban) => ({ address: ban.address, reason: ban.reason ?? "", by: "admin", hosts: NAMES, since: ago(0), ends_at: ban.for ? ahead(43_200) : null, probation_until: null, plan: null })));
-      return { added: added.length, refused, aggregated: added.length };
+      return { added: added.length, refused, refused_total: refused.length, dropped: 0, aggregated: added.length };
     }],
     ["GET", "/firewall/feed", () => ({ seq: 41, entries: world.bans.length, aggregated: world.bans.length, hosts: NAMES.map((host) => ({ host, seq: host === SILENT ? 39 : 41, behind_s: host === SILENT ? 745 : 0 })) })],
     ["GET", "/resources/:kind", ({ params, query }) => (KINDS.includes(params.kind) ? list(matching(all(params.kind), query), query) : undefined)],

@@ -11,6 +11,8 @@ export type Direction = "in" | "out";
 export const PROTOCOLS = ["tcp", "udp", "icmp", "icmpv6", "gre", "all"] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 export type Layer = "isolation" | "policy" | "domain" | "group" | "intra";
+/** What no rule decides is counted too. */
+export type HitLayer = Layer | "default";
 
 /** Which hosts: all, or those named, or those that have all of the tags and are in the region. */
 export interface Selector {
@@ -122,11 +124,17 @@ export interface GroupDetail extends GroupView {
   defaults: Defaults;
 }
 
-/** A group that is proposed from what was seen to listen. */
+/** A group that is proposed from what was seen to listen, as a document. */
 export interface Starter {
+  kind: string;
   name: string;
   spec: SecurityGroupSpec;
-  reason?: string;
+}
+
+export interface Starters {
+  resources: Starter[];
+  /** What listens and is not let in by them, and why. */
+  left_out: string[];
 }
 
 export interface EffectiveRule {
@@ -140,6 +148,8 @@ export interface EffectiveRule {
   ports: (string | number)[];
   peers: string[];
   addresses: number;
+  /** It matches nobody now. */
+  nobody?: boolean;
   ends_at?: string | null;
   packets: number;
   packets_24h: number;
@@ -148,7 +158,7 @@ export interface EffectiveRule {
 
 export interface Effective {
   host: string;
-  generation?: { epoch: number; n: number } | number | string | null;
+  generation?: { epoch: number; n: number } | null;
   /** False on a host that no group and no policy chooses. */
   filtered: boolean;
   probation?: OnProbation | null;
@@ -179,13 +189,13 @@ export interface Simulated {
 export interface Hit {
   id: string;
   group?: string | null;
-  layer: Layer;
-  hosts: string[] | number;
+  layer: HitLayer;
+  hosts: number;
   packets: number;
   bytes: number;
   packets_24h: number;
   last_hit_at?: string | null;
-  since: string;
+  since?: string | null;
 }
 
 export interface Denied {
@@ -253,6 +263,8 @@ export interface Connection {
   process?: string | null;
   bytes?: number | null;
   observed_at: string;
+  /** It goes through the host, to or from a container or another host behind it. */
+  forwarded?: boolean;
   allowed: boolean;
   /** What the rules would say of it now. */
   would?: Action | null;
@@ -276,7 +288,11 @@ export interface BanLine {
 
 export interface Imported {
   added: number;
+  /** The first of them. */
   refused: { address: string; why: string }[];
+  refused_total?: number;
+  /** Left out because the list is full. */
+  dropped?: number;
   aggregated: number;
 }
 
@@ -294,7 +310,7 @@ export const groupQuery = (group: string) =>
 
 export const startersQuery = queryOptions({
   queryKey: ["firewall/starter"],
-  queryFn: ({ signal }) => get<List<Starter>>("/firewall/groups/starter", undefined, signal),
+  queryFn: ({ signal }) => get<Starters>("/firewall/groups/starter", undefined, signal),
 });
 
 export const effectiveQuery = (host: string) =>

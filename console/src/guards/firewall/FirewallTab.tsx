@@ -54,7 +54,7 @@ export default function FirewallTab({ host }: { host: string }) {
   );
 }
 
-const DRIFT_CHECK = "firewall.drift";
+const DRIFT_CHECK = "firewall.palisade-table";
 
 /** Said first, so that nobody believes rules that are not what is in the kernel. */
 function Drift({ host }: { host: string }) {

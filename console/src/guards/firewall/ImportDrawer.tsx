@@ -68,9 +68,10 @@ function ImportForm({ onDone }: { onDone: () => void }) {
 }
 
 function Result({ result }: { result: Imported }) {
+  const refused = result.refused_total ?? result.refused.length;
   return (
     <div role="status">
-      <p>{text.import.result(result.added, result.refused.length, result.aggregated)}</p>
+      <p>{text.import.result(result.added, refused, result.aggregated)}{result.dropped ? ` ${text.import.dropped(result.dropped)}` : ""}</p>
       {result.refused.length > 0 && (
         <ul>
           {result.refused.slice(0, REFUSED_SHOWN).map((row) => (
@@ -83,7 +84,7 @@ function Result({ result }: { result: Imported }) {
               </span>
             </li>
           ))}
-          {result.refused.length > REFUSED_SHOWN && <li className="meta">{text.import.more(result.refused.length - REFUSED_SHOWN)}</li>}
+          {refused > REFUSED_SHOWN && <li className="meta">{text.import.more(refused - REFUSED_SHOWN)}</li>}
         </ul>
       )}
     </div>

@@ -46,5 +46,6 @@ test("what is old is unknown, what is not there is nothing", () => {
 test("only rules of groups lead to a group", () => {
   expect(ruleOf("web/smb")).toEqual({ group: "web", rule: "smb" });
   expect(ruleOf("policy/high-risk-tcp")).toBeNull();
+  expect(ruleOf("default/in")).toBeNull();
   expect(ruleOf(undefined)).toBeNull();
 });

@@ -68,5 +68,5 @@ export const cellsOf = (host: MatrixHost): Map<number, MatrixCell> => new Map(ho
 /** The group and the rule that an id names; null where the rule is no group's. */
 export function ruleOf(id: string | null | undefined): { group: string; rule: string } | null {
   const [group, rule] = id?.split("/") ?? [];
-  return group === undefined || rule === undefined || ["isolation", "policy", "domain", "intra"].includes(group) ? null : { group, rule };
+  return group === undefined || rule === undefined || ["isolation", "policy", "domain", "intra", "default"].includes(group) ? null : { group, rule };
 }

@@ -85,6 +85,9 @@ export function portsOf(rule: Pick<GroupRule, "protocol" | "ports" | "types">): 
   return parts.length === 0 ? (rule.protocol === "all" || rule.protocol === "gre" ? "–" : text.all) : parts.join(", ");
 }
 
+/** Peers that stand for several addresses. */
+const COUNTED = /^(list|group|domain|host):/;
+
 function Peers({ rule, views }: { rule: GroupRule; views: PeerView[] | undefined }) {
   return (
     <span className={classes.peers}>
@@ -101,7 +104,7 @@ function Peers({ rule, views }: { rule: GroupRule; views: PeerView[] | undefined
                 </span>
               </Tooltip>
             ) : (
-              view && peer.includes(":") && !/^[0-9a-f:.]+(\/|$)/i.test(peer) && <span className="meta"> {text.addresses(view.addresses)}</span>
+              view && COUNTED.test(peer) && <span className="meta"> {text.addresses(view.addresses)}</span>
             )}
           </span>
         );

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "react-router";
-import { type Starter, startersQuery } from "../../../api/firewall";
+import { type GroupRule, type Starter, startersQuery } from "../../../api/firewall";
 import { Action } from "../../../parts/Action/Action";
 import { Untrusted } from "../../../parts/Command/Command";
 import { BlockSkeleton, ErrorCard } from "../../../parts/Notice/Notice";
@@ -8,7 +8,6 @@ import { Card } from "../../../parts/Page/Page";
 import { to } from "../../../paths";
 import { newDraft } from "./draft";
 import classes from "./Groups.module.css";
-import { portsOf } from "./RuleRow";
 import { saySelector } from "./selector";
 import { keepDraft } from "./stored";
 import { text } from "./text";
@@ -19,7 +18,7 @@ export function Starters({ can }: { can: true | string }) {
   const { data, error, refetch } = useQuery(startersQuery);
   if (error && data === undefined) return <ErrorCard doing={text.doingStarters} error={error} onRetry={() => void refetch()} />;
   if (data === undefined) return <BlockSkeleton height={120} />;
-  if (data.items.length === 0) return null;
+  if (data.resources.length === 0 && data.left_out.length === 0) return null;
   const take = (starter: Starter) => {
     keepDraft(starter.name, newDraft(starter.spec));
     void navigate(to.group(starter.name));
@@ -27,21 +26,34 @@ export function Starters({ can }: { can: true | string }) {
   return (
     <Card title={text.starters} aside={<span className="meta">{text.startersLead}</span>}>
       <ul className={classes.starters}>
-        {data.items.map((starter) => (
+        {data.resources.map((starter) => (
           <li key={starter.name} className={classes.starter}>
             <div>
               <b className="mono">{starter.name}</b> <span className="meta mono">{saySelector(starter.spec.members ?? {})}</span>
               <p className="meta">
-                <Untrusted>{starter.reason ?? starter.spec.description ?? ""}</Untrusted>
+                <Untrusted>{starter.spec.description ?? ""}</Untrusted>
               </p>
-              <p className="mono">{(starter.spec.rules ?? []).map((rule) => `${text.action[rule.action]} ${rule.protocol} ${portsOf(rule)} ← ${rule.peers.join(" ")}`).join(" · ")}</p>
+              <p className="mono">{(starter.spec.rules ?? []).map(sayRule).join(" · ")}</p>
             </div>
             <Action can={can} aria-label={text.takeOf(starter.name)} onClick={() => take(starter)}>
               {text.take}
             </Action>
           </li>
         ))}
+        {data.left_out.map((why) => (
+          <li key={why} className={classes.starter}>
+            <span className="meta">
+              <Untrusted>{why}</Untrusted>
+            </span>
+          </li>
+        ))}
       </ul>
     </Card>
   );
+}
+
+/** `allow tcp 22 ← list:office`. */
+function sayRule(rule: GroupRule): string {
+  const what = [text.action[rule.action], rule.protocol, ...(rule.ports ?? [])].join(" ");
+  return `${what} ${rule.direction === "out" ? "→" : "←"} ${rule.peers.join(" ")}`;
 }

@@ -61,7 +61,7 @@ function HitTable({ unused }: { unused: boolean }) {
 const columns: Column<Hit>[] = [
   { key: "id", title: text.rule, kind: "mono", phone: "first", cell: (row) => (row.group ? <Link to={to.group(row.group)}>{row.id}</Link> : row.id) },
   { key: "layer", title: text.layer, fit: true, from: "middle", cell: (row) => text.layers[row.layer] },
-  { key: "hosts", title: text.hosts, kind: "number", phone: "hide", cell: (row) => formatInteger(Array.isArray(row.hosts) ? row.hosts.length : row.hosts) },
+  { key: "hosts", title: text.hosts, kind: "number", phone: "hide", cell: (row) => formatInteger(row.hosts) },
   { key: "packets_24h", title: text.day, kind: "number", sortable: true, phone: "named", cell: (row) => formatInteger(row.packets_24h) },
   { key: "packets", title: text.packets, kind: "number", sortable: true, phone: "hide", cell: (row) => formatInteger(row.packets) },
   { key: "bytes", title: text.bytes, kind: "number", from: "wide", phone: "hide", cell: (row) => formatBytes(row.bytes) },

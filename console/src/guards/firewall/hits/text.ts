@@ -9,7 +9,7 @@ export const text = {
   doingDenied: "list the denied packets",
   rule: "Rule",
   layer: "Layer",
-  layers: { isolation: "isolation", policy: "port policy", domain: "domain", group: "group", intra: "among members" },
+  layers: { isolation: "isolation", policy: "port policy", domain: "domain", group: "group", intra: "among members", default: "default" },
   hosts: "Hosts",
   day: "24 h",
   packets: "Packets",

@@ -81,6 +81,7 @@ function Peers({ row }: { row: EffectiveRule }) {
   return (
     <>
       <Untrusted>{row.peers.length === 0 ? text.nobody : row.peers.length > PEERS_SHOWN ? `${shown}, …` : shown}</Untrusted>
+      {row.nobody && row.peers.length > 0 && <b> {text.nobody}</b>}
       {row.addresses > 1 && <span className="meta"> {text.addresses(row.addresses)}</span>}
       {row.ends_at && (
         <span className="meta">

@@ -23,7 +23,7 @@ export function Isolation({ host }: { host: string }) {
           {text.isolatedBy(isolated.by)} <TimeAgo time={isolated.since} />
           {isolated.ends_at && (
             <>
-              {`, ${text.until} `}
+              {`, ${text.ends} `}
               <TimeAgo time={isolated.ends_at} />
             </>
           )}
