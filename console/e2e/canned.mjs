@@ -255,7 +255,7 @@ export function guardsOf(host) {
 }
 
 export const exposure = (host) => [
-  { protocol: "tcp", port: 22, address: "0.0.0.0", process: "sshd", package: "openssh-server", scope: "world", finding: null },
+  { protocol: "tcp", port: 22, address: "0.0.0.0", process: "sshd", package: "openssh-server", scope: "world", by_rule: "named", open: "named", rule: "web/ssh", path: "host", high_risk: false, database: null, finding: null },
   { protocol: "tcp", port: 443, address: "0.0.0.0", process: "nginx", package: "nginx", scope: "world", finding: null },
   { protocol: "tcp", port: 3306, address: "0.0.0.0", process: "mysqld", package: "mysql-server-8.0", scope: "world", finding: findings.find((f) => f.host === host && f.check === "firewall.database-open")?.id ?? null },
   { protocol: "tcp", port: 6379, address: "127.0.0.1", process: "redis-server", package: "redis", scope: "host", finding: null },

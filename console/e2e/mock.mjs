@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as canned from "./canned.mjs";
+import { firewallRoutes, firewallWorld } from "./firewall.mjs";
 import { codeFits, fleetRoutes, hosts, mixed } from "./fleet.mjs";
 import { monitorRoutes, monitorWorld } from "./monitor.mjs";
 
@@ -28,6 +29,7 @@ const world = {
   tokens: [{ name: "backup-job", role: "viewer", created_by: "admin", created_at: canned.ago(8e5), expires_at: canned.ahead(6e6), used_at: canned.ago(300), used_from: "192.0.2.14" }],
   streams: new Set(),
   monitor: monitorWorld(),
+  firewall: firewallWorld(),
   totp: false,
 };
 if (process.env.MOCK_PROBATION !== "0") world.plans.push(mixed(canned.banPlan({ address: "203.0.113.77", probation: "60s", hosts: canned.NAMES.slice(0, 7) }, "p-7"), "probation"));
@@ -110,6 +112,7 @@ const routes = [
     world.tokens = world.tokens.filter((t) => t.name !== params.name);
     return {};
   }],
+  ...firewallRoutes({ world, list, matching, problem, tell }),
   ...monitorRoutes({ world, list, matching, problem, tell }),
   ...fleetRoutes({ world, list, matching, problem, tell }),
 ];
@@ -185,6 +188,8 @@ async function api(request, answer, path, query) {
     if (!match) continue;
     const params = Object.fromEntries(Object.entries(match.groups ?? {}).map(([key, value]) => [key, decodeURIComponent(value)]));
     const result = handle({ params, query, body });
+    // Not this one's kind of resource: the next may know it.
+    if (result === undefined) continue;
     return "status" in result && "body" in result && "code" in result.body ? send(result.status, result.body) : send(200, result);
   }
   send(404, { code: "not_found", message: `nothing is at ${path}` });

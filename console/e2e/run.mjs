@@ -3,7 +3,7 @@
 // PALISADE_WELCOME  the first-run link that the server printed
 // PALISADE_MOCK     1 for the mock, which shows states that a server of one host cannot have
 // PALISADE_VIEWS    some of the views below, by name; all if absent
-// PALISADE_ONLY    "monitor": only the first run and the paths of that guard
+// PALISADE_ONLY    "monitor" or "firewall": only the first run and the paths of that guard
 // PALISADE_DIST     a folder with a console as built: shown in place of the one inside the binary
 // PALISADE_SHOTS    where the screenshots go (default: test-results beside this folder)
 import { mkdirSync, readFileSync } from "node:fs";
@@ -11,6 +11,7 @@ import { createRequire } from "node:module";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
+import { firewallPaths } from "./firewall-paths.mjs";
 import { fleetPaths } from "./fleet-paths.mjs";
 import { monitorPaths } from "./monitor-paths.mjs";
 import { seed } from "./seed.mjs";
@@ -162,6 +163,7 @@ if (!MOCK) {
 }
 const fleet = fleetPaths({ path, go, heading, table, mock: MOCK, name: NAME, password: PASSWORD });
 const monitor = monitorPaths({ path, go, heading, table, mock: MOCK });
+const firewall = firewallPaths({ path, go, heading, table, mock: MOCK });
 const firstHost = async (page) => {
   await go(page, "/hosts?verdict=online");
   await page.locator("[data-row]").first().waitFor();
@@ -256,6 +258,7 @@ async function pages(page) {
   }, { status: [404] });
   await fleet.looks(page, host);
   await monitor.looks(page, host);
+  await firewall.looks(page, host);
 }
 
 async function ban(page) {
@@ -332,13 +335,14 @@ async function shellPaths(page) {
   });
 }
 
-if (process.env.PALISADE_ONLY === "monitor") {
+const only = { monitor, firewall }[process.env.PALISADE_ONLY];
+if (only) {
   const host = await firstHost(page);
-  await monitor.acts(page, host);
+  await only.acts(page, host);
   const state = await page.context().storageState();
   for (const chosen of VIEWS.filter(({ name }) => process.env.PALISADE_VIEWS?.split(",").includes(name) ?? true)) {
     page = await open(chosen, state);
-    await monitor.looks(page, host);
+    await only.looks(page, host);
     await page.context().close();
   }
   await browser.close();
@@ -349,6 +353,7 @@ if (process.env.PALISADE_ONLY === "monitor") {
 await ban(page);
 await shellPaths(page);
 await monitor.acts(page, await firstHost(page));
+await firewall.acts(page, await firstHost(page));
 await fleet.acts(page, await firstHost(page));
 const state = await page.context().storageState();
 await pages(page);

@@ -50,6 +50,16 @@ function documents(address, port, host) {
     ["AlarmRule", "sleeper-runs", rule("medium", policy("watch_processes", ">=", 1, { labels: { watch: "sleeper" } }), { cause: false })],
     ["AlarmRule", "cpu-busy", rule("high", { ...policy("cpu_usage_ratio", ">", 0.9, { recover: 0.8 }), statistic: "average", period: "5m", count: 3, of: 3 })],
     ["Silence", "deploy", { match: { labels: { alertname: "cpu-busy" } }, until: new Date(Date.now() + 3_600_000).toISOString(), reason: "release 41" }],
+    ["PrefixList", "office", { description: "the office", prefixes: ["198.51.100.0/24", "2001:db8:10::/48"] }],
+    ["PrefixList", "nobody", {}],
+    // Of no host of this machine: the rules are looked at, not put in force.
+    ["SecurityGroup", "web", { description: "public web servers", members: { tags: { role: "web" } }, rules: [
+      { id: "web", priority: 10, action: "allow", protocol: "tcp", ports: ["80", "443"], peers: ["any"] },
+      { id: "ssh", priority: 20, action: "allow", protocol: "tcp", ports: ["22"], peers: ["list:office"], comment: "the office alone" },
+      { id: "app", priority: 30, action: "allow", protocol: "tcp", ports: ["8000-8080"], peers: ["list:nobody"] },
+      { id: "mail", direction: "out", priority: 10, action: "deny", protocol: "tcp", ports: ["25"], peers: ["any"] },
+    ] }],
+    ["PortPolicy", "base", { hosts: { tags: { role: "web" } }, exceptions: [{ protocol: "tcp", ports: ["30006"], peers: ["list:office"], reason: "the move of the old shop", ends_at: new Date(Date.now() + 20 * 86_400_000).toISOString() }] }],
     ["Probe", "console", { type: "tcp", target: `127.0.0.1:${port}`, interval: "1m", timeout: "2s", allow_private: true }],
     ["Probe", "shop", { type: "http", target: `${address}/fails`, interval: "1m", timeout: "2s", allow_private: true }],
   ].map(([kind, name, spec]) => ({ kind, name, spec }));

@@ -35,7 +35,7 @@ const part = encodeURIComponent;
 
 /** The page that a guard's sidebar entry leads to. */
 const GUARD_HOME: Partial<Record<Guard, string>> = {
-  firewall: "/firewall/bans",
+  firewall: "/firewall/groups",
   journal: "/journal/events",
   monitor: "/monitor/dashboards",
 };
@@ -51,6 +51,14 @@ export const to = {
   plan: (id: string) => `/plans/${part(id)}`,
   guard: (guard: Guard) => GUARD_HOME[guard] ?? `/${guard}`,
   bans: (params?: Params) => withQuery("/firewall/bans", params),
+  groups: (params?: Params) => withQuery("/firewall/groups", params),
+  group: (group: string, params?: Params) => withQuery(`/firewall/groups/${part(group)}`, params),
+  lists: (params?: Params) => withQuery("/firewall/lists", params),
+  list: (list: string, params?: Params) => withQuery(`/firewall/lists/${part(list)}`, params),
+  policies: (params?: Params) => withQuery("/firewall/policies", params),
+  policy: (policy: string, params?: Params) => withQuery(`/firewall/policies/${part(policy)}`, params),
+  exposure: (params?: Params) => withQuery("/firewall/exposure", params),
+  hits: (params?: Params) => withQuery("/firewall/hits", params),
   allow: (params?: Params) => withQuery("/firewall/allow", params),
   events: (params?: Params) => withQuery("/journal/events", params),
   audit: (params?: Params) => withQuery("/audit", params),

@@ -15,6 +15,13 @@ test("the addresses of the console", () => {
       "/findings",
       "/plans",
       "/plans/:id",
+      "/firewall/groups",
+      "/firewall/groups/:name",
+      "/firewall/lists/:name?",
+      "/firewall/policies",
+      "/firewall/policies/:name",
+      "/firewall/exposure",
+      "/firewall/hits",
       "/firewall/bans",
       "/firewall/allow",
       "/inventory",
@@ -45,7 +52,7 @@ test("the addresses of the console", () => {
 });
 
 test("every builder leads to a route", () => {
-  const built = [to.overview(), to.hosts(), to.host("web-1"), to.host("web-1", "monitor"), to.findings(), to.plans(), to.plan("p1"), to.bans(), to.allow(), to.events(), to.audit(), to.tokens(), to.joinTokens(), to.users(), to.account(), to.settings(), to.incidents(), to.alarms(), to.dashboards(), to.dashboards("compare", { host: "web-1" }), to.rules(), to.rule("cpu"), to.silences(), to.channels(), to.deliveries(), to.probes(), to.sampling(), to.signIn()].map((address) => address.replace(/\?.*/, ""));
+  const built = [to.overview(), to.hosts(), to.host("web-1"), to.host("web-1", "monitor"), to.findings(), to.plans(), to.plan("p1"), to.bans(), to.allow(), to.groups(), to.group("web"), to.lists(), to.list("office"), to.policies(), to.policy("base"), to.exposure(), to.hits(), to.events(), to.audit(), to.tokens(), to.joinTokens(), to.users(), to.account(), to.settings(), to.incidents(), to.alarms(), to.dashboards(), to.dashboards("compare", { host: "web-1" }), to.rules(), to.rule("cpu"), to.silences(), to.channels(), to.deliveries(), to.probes(), to.sampling(), to.signIn()].map((address) => address.replace(/\?.*/, ""));
   for (const address of [...built, ...GUARDS.map((guard) => to.guard(guard))]) {
     const matches = routes.filter((route) => route !== "*" && matcher(route).test(address));
     expect(matches, address).not.toHaveLength(0);
@@ -64,13 +71,13 @@ test("breadcrumbs lead back", () => {
     ["web-1", "/hosts/web-1"],
     ["Firewall", "/hosts/web-1/firewall"],
   ]);
-  expect(crumbsOf("/firewall/bans")[0]).toEqual({ title: "Firewall", to: "/firewall/bans" });
+  expect(crumbsOf("/firewall/bans")[0]).toEqual({ title: "Firewall", to: "/firewall/groups" });
 });
 
 const openapi = new URL("../openapi.json", import.meta.url);
 test.skipIf(!existsSync(openapi))("list pages show the API's path of the same name", () => {
   const paths = Object.keys((JSON.parse(readFileSync(openapi, "utf8")) as { paths: object }).paths);
-  for (const route of ["/hosts", "/findings", "/plans", "/firewall/bans", "/firewall/allow", "/journal/events", "/audit", "/tokens"]) {
+  for (const route of ["/hosts", "/findings", "/plans", "/firewall/groups", "/firewall/exposure", "/firewall/hits", "/firewall/bans", "/firewall/allow", "/journal/events", "/audit", "/tokens"]) {
     expect(paths).toContain(`/api/v1${route}`);
   }
 });

@@ -80,6 +80,12 @@ export interface Document {
   version?: number;
 }
 
+/** How a change goes out: returning by itself after `probation`; `force` although it may cut a path. */
+export interface ApplyOptions {
+  probation?: string;
+  force?: boolean;
+}
+
 export interface Applied {
   plan: Plan;
   plans: string[];
@@ -171,6 +177,6 @@ export const monitorAct = {
   secretDelete: (secret: string) => remove<unknown>(`/monitor/secrets/${name(secret)}`),
   probeRun: (probe: string) => post<ProbeResult>(`/monitor/probes/${name(probe)}/run`),
   agentlessPin: (host: string, fingerprint: string) => post<unknown>(`/monitor/agentless/${name(host)}/pin`, { fingerprint }),
-  apply: (documents: Document[], dry_run: boolean) => post<Applied>("/apply", { resources: documents, dry_run }),
+  apply: (documents: Document[], dry_run: boolean, options: ApplyOptions = {}) => post<Applied>("/apply", { resources: documents, dry_run, ...options }),
   resourceDelete: (kind: string, resource: string, version: number, dry_run = false) => call<Applied>("delete", `/resources/${kind}/${name(resource)}`, { query: { version, dry_run } }),
 };

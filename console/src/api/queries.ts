@@ -1,6 +1,7 @@
 import { infiniteQueryOptions, keepPreviousData, QueryClient, queryOptions, useInfiniteQuery } from "@tanstack/react-query";
 import { get, patch, post, remove, setCsrf } from "./client";
 import { ApiError } from "./errors";
+import type { Connection, Denied, GroupView, Hit, Isolated } from "./firewall";
 import type { AlarmView, ChannelView, Delivery, ProbeView, Resource, RuleView, SecretView, SilenceView } from "./monitor";
 import type {
   Account,
@@ -107,6 +108,11 @@ export interface Lists {
   "firewall/allow": List<AllowEntry>;
   "firewall/exposure": List<ExposureRow>;
   "firewall/ruleset": List<Ruleset>;
+  "firewall/groups": List<GroupView>;
+  "firewall/hits": List<Hit>;
+  "firewall/denied": List<Denied>;
+  "firewall/isolated": List<Isolated>;
+  "firewall/connections": List<Connection>;
   "journal/events": List<Event>;
   audit: List<Event>;
   tokens: List<Token>;
@@ -120,6 +126,8 @@ export interface Lists {
   "monitor/silences": List<SilenceView>;
   "monitor/secrets": List<SecretView>;
   "monitor/probes": List<ProbeView>;
+  "resources/PrefixList": List<Resource>;
+  "resources/PortPolicy": List<Resource>;
   "resources/NotificationChannel": List<Resource>;
   "resources/NotificationPolicy": List<Resource>;
   "resources/ResourceGroup": List<Resource>;

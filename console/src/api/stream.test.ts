@@ -15,4 +15,10 @@ test.each([
   ["monitor/alarms", "monitor/alarms", true],
   ["monitor/alarms", "monitor/rules", true],
   ["resources", "monitor/rules", true],
+  ["firewall/groups", "firewall/effective", true],
+  ["firewall/groups", "resources/SecurityGroup", true],
+  ["firewall/groups", "draft-check", false],
+  ["firewall/exposure", "firewall/matrix", true],
+  ["firewall/hits", "firewall/denied", true],
+  ["firewall/hits", "firewall/bans", false],
 ])("a change of %s touches the query of %s: %s", (topic, head, expected) => expect(touches(topic, head)).toBe(expected));

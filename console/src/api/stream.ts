@@ -51,6 +51,10 @@ const CARRIES: Record<string, string[]> = {
   users: ["account"],
   journal: ["audit"],
   "monitor/alarms": ["monitor/rules", "overview"],
+  "firewall/groups": ["firewall/effective", "firewall/exposure", "firewall/matrix", "firewall/isolated", "resources/SecurityGroup", "resources/PrefixList", "resources/PortPolicy"],
+  "firewall/exposure": ["firewall/matrix"],
+  "firewall/hits": ["firewall/denied", "firewall/effective", "firewall/groups"],
+  "firewall/bans": ["firewall/feed", "firewall/allow"],
   resources: ["monitor/rules", "monitor/channels", "monitor/silences", "monitor/probes"],
 };
 

@@ -57,6 +57,8 @@ export const text = {
     doingPreview: "preview this",
     doingApply: "save this",
     saved: (name: string) => `${name} is saved`,
+    trying: (name: string) => `${name} is on probation: keep it before the time is up`,
+    force: "Do it although it may cut the way in; it still returns by itself unless it is kept",
     deleted: (name: string) => `${name} is deleted`,
     same: "Nothing differs from what is saved.",
     asFile: "As YAML",

@@ -5,6 +5,7 @@ import { useSearchParams } from "react-router";
 import { act } from "../../api/queries";
 import type { Plan } from "../../api/types";
 import { Command } from "../../parts/Command/Command";
+import { useOpened } from "../../parts/Late/useOpened";
 import { ErrorCard } from "../../parts/Notice/Notice";
 import { PlanPreview } from "../../parts/PlanPreview/PlanPreview";
 import { toast } from "../../parts/Toasts/Toasts";
@@ -16,12 +17,12 @@ import { text } from "./text";
 type ListName = "bans" | "allow";
 
 /** `?show=add`: an address for one of the lists; form, then plan, then apply. */
-export function AddressDrawer({ list }: { list: ListName }) {
+export default function AddressDrawer({ list }: { list: ListName }) {
   const [search, setSearch] = useSearchParams();
   const opened = search.get("show") === "add";
   const close = () => setSearch(changed(search, { show: null, address: null }), { preventScrollReset: true });
   return (
-    <Drawer opened={opened} onClose={close} position="right" size={560} title={list === "bans" ? text.add : text.addAllow} closeButtonProps={{ "aria-label": words.close }}>
+    <Drawer opened={useOpened(opened)} onClose={close} position="right" size={560} title={list === "bans" ? text.add : text.addAllow} closeButtonProps={{ "aria-label": words.close }}>
       <AddressForm list={list} address={search.get("address") ?? ""} onDone={close} />
     </Drawer>
   );

@@ -1,13 +1,18 @@
 import { Link } from "react-router";
+import type { ByRule } from "../../api/firewall";
 import { useList } from "../../api/queries";
 import type { ExposureRow, Ruleset } from "../../api/types";
 import { Untrusted } from "../../parts/Command/Command";
 import { type Column, DataTable } from "../../parts/DataTable/DataTable";
 import { listProps } from "../../parts/DataTable/listProps";
-import { BlockSkeleton, EmptyState, ErrorCard } from "../../parts/Notice/Notice";
+import { BlockSkeleton, EmptyState, ErrorCard, StaleNote } from "../../parts/Notice/Notice";
 import { Card, Facts } from "../../parts/Page/Page";
 import { TimeAgo } from "../../parts/TimeAgo/TimeAgo";
 import { to } from "../../paths";
+import { Connections } from "./host/Connections";
+import { EffectiveRules } from "./host/EffectiveRules";
+import { Isolation } from "./host/Isolation";
+import { text as words } from "./host/text";
 import { Scope } from "./Scope";
 import { text } from "./text";
 
@@ -18,6 +23,9 @@ export default function FirewallTab({ host }: { host: string }) {
   const own = ruleset.rows?.[0];
   return (
     <>
+      <Isolation host={host} />
+      <Drift host={host} />
+      <EffectiveRules host={host} />
       <Card title={text.tab.exposure} aside={<span className="meta">{text.tab.exposureLead}</span>}>
         <DataTable
           bare
@@ -41,18 +49,50 @@ export default function FirewallTab({ host }: { host: string }) {
           <RulesetView ruleset={own} />
         )}
       </Card>
+      <Connections host={host} />
     </>
   );
 }
 
-const listeners: Column<ExposureRow>[] = [
-  { key: "port", title: text.tab.port, kind: "mono", fit: true, phone: "first", cell: (row) => `${row.protocol}/${row.port}` },
+const DRIFT_CHECK = "firewall.palisade-table";
+
+/** Said first, so that nobody believes rules that are not what is in the kernel. */
+function Drift({ host }: { host: string }) {
+  const { rows } = useList("findings", { host, check: DRIFT_CHECK, state: "open", limit: 1 });
+  const drift = rows?.[0];
+  if (drift === undefined) return null;
+  return (
+    <StaleNote>
+      {words.drift} {words.driftLead} <Link to={to.findings({ host, show: drift.id })}>{words.toFindings}</Link>
+    </StaleNote>
+  );
+}
+
+/** A socket, with what the rules say of it where there are any. */
+type Listener = ExposureRow & ByRule;
+
+const listeners: Column<Listener>[] = [
+  { key: "port", title: text.tab.port, kind: "mono", fit: true, phone: "first", cell: (row) => <Port row={row} /> },
   { key: "scope", title: text.tab.scope, fit: true, cell: (row) => <Scope scope={row.scope} /> },
+  { key: "by_rule", title: text.tab.byRule, fit: true, from: "middle", phone: "hide", cell: (row) => (row.by_rule ? text.tab.byRules[row.by_rule] : "–") },
+  { key: "open", title: text.tab.open, fit: true, cell: (row) => (row.open ? <b>{text.tab.opens[row.open]}</b> : "–") },
   { key: "address", title: text.tab.addressListen, kind: "mono", fit: true, cell: (row) => row.address },
   { key: "process", title: text.tab.process, kind: "mono", cell: (row) => (row.process ? <Untrusted>{row.process}</Untrusted> : "–") },
   { key: "package", title: text.tab.package, fit: true, from: "middle", phone: "hide", cell: (row) => row.package ?? "–" },
-  { key: "finding", title: text.tab.finding, fit: true, cell: (row) => (row.finding ? <Link to={to.findings({ show: row.finding })}>{text.tab.open}</Link> : "") },
+  { key: "rule", title: text.tab.rule, kind: "mono", fit: true, from: "wide", phone: "hide", cell: (row) => row.rule ?? "–" },
+  { key: "finding", title: text.tab.finding, fit: true, cell: (row) => (row.finding ? <Link to={to.findings({ show: row.finding })}>{text.tab.openFinding}</Link> : "") },
 ];
+
+function Port({ row }: { row: Listener }) {
+  const path = row.path ? text.tab.paths[row.path] : "";
+  return (
+    <>
+      {`${row.protocol}/${row.port}`}
+      {row.high_risk && <span className="meta"> {text.tab.highRisk}</span>}
+      {path !== "" && <span className="meta"> {path}</span>}
+    </>
+  );
+}
 
 interface ChainRow {
   table: string;

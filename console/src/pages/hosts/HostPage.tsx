@@ -4,6 +4,8 @@ import { useParams } from "react-router";
 import { ApiError } from "../../api/errors";
 import { hostQuery, useList } from "../../api/queries";
 import type { HostDetail } from "../../api/types";
+import { IsolatedBadge } from "../../guards/firewall/host/IsolatedBadge";
+import { useIsolatedHosts } from "../../guards/firewall/host/isolated";
 import { StateBadge } from "../../parts/Badges/Badges";
 import { VerdictNote } from "../../parts/Badges/VerdictBadge";
 import { Untrusted } from "../../parts/Command/Command";
@@ -82,9 +84,11 @@ function TabBody({ host, tab }: { host: HostDetail; tab: HostTab }): ReactNode {
 }
 
 function Lead({ host }: { host: HostDetail }) {
+  const isolated = useIsolatedHosts().has(host.name);
   return (
     <span className={classes.lead}>
       <StateBadge state={host.state} />
+      {isolated && <IsolatedBadge />}
       <VerdictNote verdict={host.verdict} />
       {host.os && <span>{host.os}</span>}
       <span className="mono">{host.address ?? host.addresses.slice(0, 2).join(" ")}</span>

@@ -3,6 +3,8 @@ import { useState } from "react";
 import { useSearchParams } from "react-router";
 import { useList } from "../../api/queries";
 import type { HostView } from "../../api/types";
+import { IsolatedBadge } from "../../guards/firewall/host/IsolatedBadge";
+import { useIsolatedHosts } from "../../guards/firewall/host/isolated";
 import { Action, ActionLink } from "../../parts/Action/Action";
 import { useCan } from "../../parts/Action/useCan";
 import { SeverityBadge, StateBadge } from "../../parts/Badges/Badges";
@@ -34,9 +36,25 @@ const TAG_KEYS_OFFERED = 2;
 const COMPARE_MIN = 2;
 const COMPARE_MAX = 8;
 
+const state: Column<HostView> = { key: "state", title: text.state, fit: true, sortable: true, phone: "lead", cell: (host) => <StateBadge state={host.state} /> };
+
+/** The name, and whether the host is cut off. */
+const nameWith = (isolated: Set<string>): Column<HostView> => ({
+  key: "name",
+  title: text.name,
+  kind: "mono",
+  fit: true,
+  sortable: true,
+  phone: "first",
+  cell: (host) => (
+    <>
+      {host.name}
+      {isolated.has(host.name) && <> <IsolatedBadge /></>}
+    </>
+  ),
+});
+
 const columns: Column<HostView>[] = [
-  { key: "state", title: text.state, fit: true, sortable: true, phone: "lead", cell: (host) => <StateBadge state={host.state} /> },
-  { key: "name", title: text.name, kind: "mono", fit: true, sortable: true, phone: "first", cell: (host) => host.name },
   { key: "verdict", title: text.verdict, fit: true, sortable: true, cell: (host) => <VerdictNote verdict={host.verdict} /> },
   { key: "region", title: text.region, fit: true, from: "middle", cell: (host) => (host.region ? <Untrusted>{host.region}</Untrusted> : <span className="meta">–</span>) },
   { key: "tags", title: text.tags, fit: true, from: "middle", phone: "hide", cell: (host) => <Tags tags={host.tags} max={TAGS_SHOWN} /> },
@@ -66,6 +84,7 @@ export default function HostsPage() {
   const grouping = groupingOf(search.get("group"));
   const list = useList("hosts", { ...filters, sort: search.get("sort") ?? undefined, ...(grouping === "none" ? {} : { limit: GROUPED_ROWS }) });
   const canAdd = useCan("admin");
+  const isolated = useIsolatedHosts();
   const [chosen, setChosen] = useState<readonly string[]>([]);
   const pick: Column<HostView> = {
     key: "pick",
@@ -92,7 +111,7 @@ export default function HostsPage() {
       </FilterBar>
       <DataTable
         label={text.hosts}
-        columns={[...columns, pick]}
+        columns={[state, nameWith(isolated), ...columns, pick]}
         {...listProps(list)}
         rows={list.rows && byGroup(list.rows, grouping)}
         groupOf={grouping === "none" ? undefined : (host) => groupTitle(host, grouping)}

@@ -1,8 +1,9 @@
-import { Button } from "@mantine/core";
+import { Button, Checkbox } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { type ReactNode, useEffect, useRef } from "react";
+import { type ReactNode, useEffect, useRef, useState } from "react";
 import { ApiError } from "../../api/errors";
 import { type Conflict, type Document, monitorAct } from "../../api/monitor";
+import { SEVERITY_RANK } from "../../theme/rank";
 import { toYaml } from "../../words/yaml";
 import { Command } from "../Command/Command";
 import { readData } from "../EventTable/data";
@@ -17,6 +18,8 @@ interface SaveResourceProps {
   document: Document;
   /** It is removed instead. */
   removes?: boolean;
+  /** The change returns by itself after this time unless it is kept: `60s`. */
+  probation?: string;
   onDone: () => void;
   onBack: () => void;
   /** Takes the version that stands now as the one that is edited. */
@@ -24,28 +27,32 @@ interface SaveResourceProps {
 }
 
 /** What saving or removing would change, then the act itself: a dry run first, always. */
-export function SaveResource({ document, removes = false, onDone, onBack, onRebase }: SaveResourceProps) {
+export function SaveResource({ document, removes = false, probation, onDone, onBack, onRebase }: SaveResourceProps) {
   const client = useQueryClient();
   const heading = useRef<HTMLHeadingElement>(null);
-  const act = (dry_run: boolean) => (removes ? monitorAct.resourceDelete(document.kind, document.name, document.version ?? 0, dry_run) : monitorAct.apply([document], dry_run));
+  const [force, setForce] = useState(false);
+  const [meant, setMeant] = useState(false);
+  const options = { ...(probation === undefined ? {} : { probation }), ...(force ? { force } : {}) };
+  const act = (dry_run: boolean) => (removes ? monitorAct.resourceDelete(document.kind, document.name, document.version ?? 0, dry_run) : monitorAct.apply([document], dry_run, options));
   const preview = useMutation({ mutationFn: () => act(true) });
   const apply = useMutation({
     mutationFn: () => act(false),
     onSuccess: async () => {
-      toast(removes ? text.resource.deleted(document.name) : text.resource.saved(document.name));
+      toast(removes ? text.resource.deleted(document.name) : probation ? text.resource.trying(document.name) : text.resource.saved(document.name));
       // The lists first, those of other pages too: what was saved here must not come as somebody's news.
-      await client.invalidateQueries({ predicate: ({ queryKey }) => /^(monitor|resources)\//.test(String(queryKey[0])), refetchType: "all" });
+      await client.invalidateQueries({ predicate: ({ queryKey }) => /^(monitor|firewall|resources)\//.test(String(queryKey[0])), refetchType: "all" });
       onDone();
       await client.invalidateQueries();
     },
   });
   const { mutate } = preview;
-  const key = JSON.stringify(document);
+  const key = JSON.stringify([document, force]);
   useEffect(() => mutate(), [mutate, key]);
   // The form has gone; the focus goes to this title instead of nowhere.
   useEffect(() => heading.current?.focus(), []);
   const conflict = conflictOf(preview.error) ?? conflictOf(apply.error);
   const changes = preview.data?.results.flatMap((result) => result.changes) ?? [];
+  const opensWorld = preview.data?.plan.effects.some((effect) => effect.kind === "opens" && SEVERITY_RANK[effect.severity] >= SEVERITY_RANK.high) ?? false;
   const { version: _, ...plainDocument } = document;
   return (
     <div className={classes.form}>
@@ -55,7 +62,10 @@ export function SaveResource({ document, removes = false, onDone, onBack, onReba
       {conflict ? (
         <ConflictView conflict={conflict} onRebase={onRebase} />
       ) : preview.error ? (
-        <ErrorCard doing={text.resource.doingPreview} error={preview.error} />
+        <>
+          <ErrorCard doing={text.resource.doingPreview} error={preview.error} />
+          {!removes && wantsForce(preview.error) && <Checkbox label={text.resource.force} checked={force} onChange={(event) => setForce(event.currentTarget.checked)} />}
+        </>
       ) : preview.data === undefined ? (
         <BlockSkeleton height={160} />
       ) : (
@@ -65,10 +75,11 @@ export function SaveResource({ document, removes = false, onDone, onBack, onReba
           {changes.length === 0 && !removes && <p className="meta">{text.resource.same}</p>}
         </>
       )}
+      {opensWorld && <Checkbox label={text.plan.expectWorld} checked={meant} onChange={(event) => setMeant(event.currentTarget.checked)} />}
       {apply.error && !conflict && <ErrorCard doing={removes ? text.resource.doingDelete : text.resource.doingApply} error={apply.error} />}
       <Buttons>
-        <Button variant="filled" color={removes ? "red" : undefined} disabled={preview.data === undefined || conflict !== null} loading={apply.isPending} onClick={() => apply.mutate()}>
-          {removes ? text.resource.delete : text.plan.apply}
+        <Button variant="filled" color={removes ? "red" : undefined} disabled={preview.data === undefined || preview.error !== null || conflict !== null || (opensWorld && !meant)} loading={apply.isPending} onClick={() => apply.mutate()}>
+          {removes ? text.resource.delete : probation ? text.plan.applyProbation(probation.replace(/(\d)([a-z])/, "$1\u2009$2")) : text.plan.apply}
         </Button>
         <Button onClick={onBack}>{text.back}</Button>
       </Buttons>
@@ -105,6 +116,9 @@ function ConflictView({ conflict, onRebase }: { conflict: Conflict; onRebase?: (
 export function Buttons({ children }: { children: ReactNode }) {
   return <div className={classes.buttons}>{children}</div>;
 }
+
+/** A refusal that may be overruled says so in its hint. */
+const wantsForce = (error: unknown): boolean => error instanceof ApiError && /\bforce\b/.test(error.hint ?? "");
 
 function conflictOf(error: unknown): Conflict | null {
   if (!(error instanceof ApiError) || error.status !== 409) return null;

@@ -1,0 +1,27 @@
+import { counted } from "../../../words/plural";
+
+export const text = {
+  lists: "Prefix lists",
+  lead: "Networks under one name, for the peers of rules: list:NAME.",
+  doing: "list the prefix lists",
+  name: "Name",
+  networks: "Networks",
+  description: "Description",
+  changed: "Changed",
+  changedBy: (who: string) => `by ${who}`,
+  add: "Make a list",
+  changeOf: (name: string) => `Prefix list ${name}`,
+  empty: "There is no prefix list.",
+  emptyLead: "A rule that names a list follows it: changing the list changes no rule.",
+  emptyFiltered: "No list matches this filter.",
+  unknown: (name: string) => `No prefix list is called ${name}.`,
+  prefixes: "Networks",
+  prefixesNote: "One a line: 198.51.100.0/24, 2001:db8::/32, 203.0.113.9. What follows a # is left out.",
+  count: (n: number) => counted(n, "network", "networks"),
+  more: (n: number) => `The first ${n.toLocaleString("en")} are shown; a list of this size is kept in a file.`,
+  nameNote: "Lower case, digits and hyphens; it cannot be changed later.",
+  nameNeeded: "Lower case letters, digits and hyphens, a letter first.",
+  preview: "Preview plan",
+  delete: "Delete…",
+  usedBy: "Rules that name it",
+};
