@@ -99,7 +99,7 @@ fn sent_again(stream: &TcpStream) -> u32 {
 
 fn counted(name: &str) -> u64 {
     let counters = Reader::open().unwrap().counters(&table()).unwrap();
-    counters.iter().find(|counter| counter.name == name).unwrap_or_else(|| panic!("no counter `{name}`")).packets
+    counters.iter().find(|(known, ..)| known == name).unwrap_or_else(|| panic!("no counter `{name}`")).1
 }
 
 fn generations() -> (Option<u16>, Option<u16>) {
