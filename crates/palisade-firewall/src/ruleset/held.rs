@@ -106,6 +106,6 @@ pub fn read(
         }
         held.layout.sets.insert(set.name.clone(), Elements { head: set.clone(), entries });
     }
-    held.layout.counters = reader.counters(&table())?.into_iter().map(|counter| counter.name).collect();
+    held.layout.counters = reader.counters(&table())?.into_iter().map(|(name, ..)| name).collect();
     Ok(held)
 }

@@ -99,7 +99,7 @@ fn sent_again(stream: &TcpStream) -> u32 {
 
 fn counted(name: &str) -> u64 {
     let counters = Reader::open().unwrap().counters(&table()).unwrap();
-    counters.iter().find(|counter| counter.name == name).unwrap_or_else(|| panic!("no counter `{name}`")).packets
+    counters.iter().find(|(known, ..)| known == name).unwrap_or_else(|| panic!("no counter `{name}`")).1
 }
 
 fn generations() -> (Option<u16>, Option<u16>) {
@@ -311,6 +311,35 @@ fn a_port_that_is_translated_is_not_opened_by_that() {
     assert!(connect(&peer, "10.99.0.2", published).is_none(), "the port that is asked for counts");
     converge(&keeper, &spec(filter(vec![rule("web/8080", "in allow tcp 8080 any")], Vec::new())));
     assert!(connect(&peer, "10.99.0.2", published).is_some_and(|mut s| is_echoed(&mut s)));
+}
+
+#[test]
+fn a_port_published_for_somebody_behind_this_host_is_judged_and_cut_like_its_own() {
+    let Some(peer) = peer() else { return };
+    let behind = Link { here: &["10.98.0.1/24"], there: &["10.98.0.2/24"] };
+    let Ok(inner) = Peer::nth(1, &behind) else { return println!("skipped: no second link") };
+    assert!(is_isolated());
+    std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap();
+    let at = inner.run(|| {
+        palisade_sandbox::ip(&["route", "add", "default", "via", "10.98.0.1"]).unwrap();
+        echoing("10.98.0.2:0")
+    });
+    nft("add table ip nat");
+    nft("add chain ip nat pre { type nat hook prerouting priority -100 ; }");
+    nft(&format!("add rule ip nat pre ip daddr 10.99.0.1 tcp dport 8080 dnat to {at}"));
+    let published: SocketAddr = "10.99.0.1:8080".parse().unwrap();
+    let keeper = firewall(&[]);
+    let allowing = spec(filter(vec![rule("web/8080", "in allow tcp 8080 any")], Vec::new()));
+    converge(&keeper, &allowing);
+    let began = Instant::now();
+    while connect(&peer, "10.99.0.2", published).is_none() {
+        assert!(began.elapsed() < LIMIT, "published and allowed, and nobody gets through");
+    }
+    let mut open = connect(&peer, "10.99.0.2", published).unwrap();
+    assert!(is_echoed(&mut open));
+    converge(&keeper, &spec(filter(Vec::new(), Vec::new())));
+    assert!(!is_echoed(&mut open), "the open connection is cut");
+    assert!(connect(&peer, "10.99.0.2", published).is_none(), "publishing opens nothing");
 }
 
 #[test]

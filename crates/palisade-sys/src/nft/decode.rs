@@ -1,7 +1,7 @@
 //! Chains, rules and sets from the kernel's answers; `None` for an answer that makes no sense.
 
 use super::wire::*;
-use super::{Base, Chain, Counter, Family, Rule, Set, SetKey, Table, TableName, expr};
+use super::{Base, Chain, Family, Rule, Set, SetKey, Table, TableName, expr};
 use crate::netlink::{attribute, text, u32_be, u64_be};
 
 pub fn table(family: Family, body: &[u8]) -> Option<Table> {
@@ -54,13 +54,12 @@ pub fn set_head(family: Family, body: &[u8]) -> Option<Set> {
     })
 }
 
-/// `Some(None)` for an object that is no counter.
-pub fn counter(_: Family, body: &[u8]) -> Option<Option<Counter>> {
+/// Name, packets and bytes; `Some(None)` for an object that is no counter.
+pub fn counter(_: Family, body: &[u8]) -> Option<Option<(String, u64, u64)>> {
     if attribute(body, OBJECT_TYPE).and_then(u32_be) != Some(OBJECT_TYPE_COUNTER) {
         return Some(None);
     }
     let data = attribute(body, OBJECT_DATA)?;
     let number = |kind| attribute(data, kind).and_then(u64_be).unwrap_or(0);
-    let (packets, bytes) = (number(COUNTER_PACKETS), number(COUNTER_BYTES));
-    Some(Some(Counter { name: text(attribute(body, OBJECT_NAME)?), packets, bytes }))
+    Some(Some((text(attribute(body, OBJECT_NAME)?), number(COUNTER_PACKETS), number(COUNTER_BYTES))))
 }

@@ -215,16 +215,5 @@ pub struct Set {
     pub size_max: Option<u32>,
 }
 
-/// A named counter, which rules share and which outlives them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Counter {
-    /// Its name.
-    pub name: String,
-    /// Packets so far.
-    pub packets: u64,
-    /// Bytes so far.
-    pub bytes: u64,
-}
-
 #[cfg(test)]
 mod tests;

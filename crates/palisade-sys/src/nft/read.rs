@@ -1,7 +1,7 @@
 //! Looking at nf_tables.
 
 use super::wire::*;
-use super::{Chain, Counter, Element, Entry, Family, Rule, Set, SetKey, Table, TableName, decode, map, set};
+use super::{Chain, Element, Entry, Family, Rule, Set, SetKey, Table, TableName, decode, map, set};
 use crate::SysError;
 use crate::netlink::{Buffer, Message, Socket, attribute, messages, text, u32_be};
 use std::collections::BTreeMap;
@@ -138,8 +138,8 @@ impl Reader {
         Ok(entries)
     }
 
-    /// The named counters of one table with what they stand at.
-    pub fn counters(&mut self, table: &TableName) -> Result<Vec<Counter>, SysError> {
+    /// The named counters of one table, with packets and bytes so far.
+    pub fn counters(&mut self, table: &TableName) -> Result<Vec<(String, u64, u64)>, SysError> {
         let ask = |out: &mut Buffer| out.text(OBJECT_TABLE, &table.name);
         let counters = self.list(GET_OBJECT, table.family, "listing nftables counters", ask, decode::counter)?;
         Ok(counters.into_iter().flatten().collect())
