@@ -152,10 +152,12 @@ impl<'a> Build<'a> {
             for bucket in buckets {
                 let own = format!("/{}", bucket.ports[0].first);
                 let chain = if bucket.names_interfaces() { name.clone() } else { shared.clone() } + &own;
-                if !self.made.contains(&chain) {
+                let chain = if self.made.contains(&chain) {
+                    chain
+                } else {
                     let lines = self.body(&bucket.rules, spoken, &format!("{shared}{own}"), names.default);
-                    self.chain(chain.clone(), lines);
-                }
+                    self.chain_or_end(chain, lines)
+                };
                 entries.extend(bucket.ports.iter().map(|ports| (ports.first, ports.last, chain.clone())));
             }
             entries.sort_unstable();
@@ -165,8 +167,7 @@ impl<'a> Build<'a> {
             Form::Buckets { rest, .. } => self.body(rest, spoken, &shared, names.default),
             Form::InTurn { rules } => self.in_turn(rules, spoken, names.default),
         });
-        self.chain(name.clone(), lines);
-        name
+        self.chain_or_end(name, lines)
     }
 
     /// Lines that lead from ports, or types of ICMP, to chains.
@@ -194,6 +195,17 @@ impl<'a> Build<'a> {
         if !self.made.contains(&name) {
             self.chain(name.clone(), vec![decided(&rule.id, rule.action, rule.log || rule.action == Action::Deny)]);
         }
+        name
+    }
+
+    /// The chain of these lines, or the only one to which they lead.
+    fn chain_or_end(&mut self, name: String, mut lines: Vec<Line>) -> String {
+        if let [Line { matches, acts }] = lines.as_mut_slice()
+            && let (true, [Act::Goto(end)]) = (matches.is_empty(), acts.as_mut_slice())
+        {
+            return std::mem::take(end);
+        }
+        self.chain(name.clone(), lines);
         name
     }
 

@@ -326,7 +326,7 @@ mod tests {
             ("tcp 203.0.113.9 -> web-1:22 now", 29, "`now` is not expected"),
             ("proto 6 203.0.113.9 -> web-1", 7, "has a name"),
         ] {
-            let error = text.parse::<PacketText>().unwrap_err();
+            let error = text.parse::<PacketText>().expect_err(text);
             assert!(error.what.contains(what), "{text}: {error}");
             assert_eq!(error.position, position, "{text}: {error}");
         }

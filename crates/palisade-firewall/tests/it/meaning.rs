@@ -230,7 +230,7 @@ fn port_ranges_that_all_overlap_are_asked_for_in_turn() {
     let rule = |n: u16| Rule {
         id: format!("g/{n}"),
         ports: vec![Ports { first: n, last: 60_000 - n }],
-        action: if n % 2 == 0 { Action::Allow } else { Action::Deny },
+        action: if n.is_multiple_of(2) { Action::Allow } else { Action::Deny },
         peers: of(&["a", "b"]),
         ..everybody()
     };

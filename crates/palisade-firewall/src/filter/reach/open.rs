@@ -159,7 +159,7 @@ mod tests {
     use std::net::IpAddr;
 
     fn scope_here(address: IpAddr) -> Scope {
-        let one = Space::of(&[Range::new(address, address).unwrap()]);
+        let one = Space::of(&[Range::new(address, address).expect("one address")]);
         if !one.and(&Space::of(&constant(&HOST))).is_empty() {
             Scope::Host
         } else if one.and(&Space::of(&constant(&PRIVATE))).is_empty() {
