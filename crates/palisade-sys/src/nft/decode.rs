@@ -46,3 +46,11 @@ pub fn set_head(family: Family, body: &[u8]) -> Option<Set> {
         size_max: attribute(body, SET_DESC).and_then(|d| attribute(d, SET_DESC_SIZE)).and_then(u32_be),
     })
 }
+
+/// Table, name, packets and bytes of a named counter.
+pub fn counter(body: &[u8]) -> Option<(String, String, u64, u64)> {
+    let data = attribute(body, OBJECT_DATA)?;
+    let number = |kind| attribute(data, kind).and_then(u64_be);
+    let (table, name) = (text(attribute(body, OBJECT_TABLE)?), text(attribute(body, OBJECT_NAME)?));
+    Some((table, name, number(COUNTER_PACKETS)?, number(COUNTER_BYTES)?))
+}

@@ -8,12 +8,14 @@
 
 mod decode;
 mod expr;
+mod monitor;
 mod read;
 mod set;
 mod wire;
 mod write;
 
 pub use expr::{Expr, Verdict};
+pub use monitor::{Change, Monitor, Touched};
 pub use read::{ENTRIES_MAX, Reader};
 pub use set::{Element, Interval, elements_of, intervals_of};
 pub use write::{Batch, Writer};

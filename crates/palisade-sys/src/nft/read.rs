@@ -99,6 +99,19 @@ impl Reader {
         self.list(GET_SET, table.family, "listing nftables sets", ask, decode::set_head)
     }
 
+    /// The named counters of one table: name, packets, bytes.
+    pub fn counters(&mut self, table: &TableName) -> Result<Vec<(String, u64, u64)>, SysError> {
+        let ask = |out: &mut Buffer| {
+            out.text(OBJECT_TABLE, &table.name);
+            out.u32_be(OBJECT_TYPE, OBJECT_COUNTER);
+        };
+        let read = |family, body: &[u8]| Some((family, decode::counter(body)?));
+        let all = self.list(GET_OBJECT, table.family, "listing nftables counters", ask, read)?;
+        // kernels that do not filter send all
+        let ours = all.into_iter().filter(|(family, (of, ..))| *family == table.family && *of == table.name);
+        Ok(ours.map(|(_, (_, name, packets, bytes))| (name, packets, bytes)).collect())
+    }
+
     /// The elements of a set of addresses, sorted.
     ///
     /// The kernel lists a set in parts and only counts how far it came. A hash that grows or shrinks

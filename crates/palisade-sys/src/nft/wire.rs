@@ -19,7 +19,19 @@ pub const DEL_ELEMENTS: u16 = SUBSYSTEM | 14;
 pub const NEW_GENERATION: u16 = SUBSYSTEM | 15;
 pub const GET_GENERATION: u16 = SUBSYSTEM | 16;
 
+pub const GET_OBJECT: u16 = SUBSYSTEM | 19;
+
+pub const OBJECT_TABLE: u16 = 1;
+pub const OBJECT_NAME: u16 = 2;
+pub const OBJECT_TYPE: u16 = 3;
+pub const OBJECT_DATA: u16 = 4;
+pub const OBJECT_COUNTER: u32 = 1;
+pub const COUNTER_BYTES: u16 = 1;
+pub const COUNTER_PACKETS: u16 = 2;
+
 pub const GENERATION_ID: u16 = 1;
+pub const GENERATION_PID: u16 = 2;
+pub const GENERATION_PROCESS: u16 = 3;
 
 pub const TABLE_NAME: u16 = 1;
 pub const TABLE_FLAGS: u16 = 2;
