@@ -2,6 +2,7 @@
 
 use crate::model::{Chain, Listener, Listeners, Observed, Ours, Protocol, Ruleset, SOCKETS_MAX, Table};
 use crate::ruleset::{Content, Until, table};
+use crate::stream::foreign::canary;
 use palisade_core::{Clock, SystemClock};
 use palisade_guard::contract::chain as causes;
 use palisade_sys::listener::{self, Protocol as SysProtocol};
@@ -131,7 +132,7 @@ fn tables_now(reader: &mut Reader) -> Result<(u32, Ruleset), SysError> {
     let (generation, ruleset) = reader.consistent(|reader| {
         let (names, chains, counts) = (reader.tables()?, reader.chains()?, reader.rule_counts()?);
         let mut ruleset = Ruleset::default();
-        for table in names.iter().filter(|t| t.flags & DORMANT == 0) {
+        for table in names.iter().filter(|t| t.flags & DORMANT == 0 && t.name != canary()) {
             let own: Vec<&nft::Chain> = chains.iter().filter(|c| c.table == table.name).collect();
             let ends = ends(reader, &table.name, &own, &counts)?;
             let chains = own.iter().map(|c| chain(c, &counts, &ends)).collect();

@@ -11,6 +11,7 @@ mod packet;
 pub use packet::{Packet, Transport};
 
 use crate::SysError;
+use crate::listener::diag;
 use crate::netlink::{Buffer, Message, Socket, attribute, messages, text, u32_be, u64_be};
 use std::io;
 
@@ -160,6 +161,11 @@ impl Nflog {
     pub fn take_lost(&mut self) -> u64 {
         std::mem::take(&mut self.lost)
     }
+}
+
+/// The name of the interface of this number in this thread's network namespace; `#7` if it is gone.
+pub fn interface_name(index: u32) -> Option<String> {
+    diag::interface(index)
 }
 
 /// How many numbers were passed over. The kernel counts from 0, and beyond the last number from 0 again.

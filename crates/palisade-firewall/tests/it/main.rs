@@ -15,3 +15,5 @@ mod plan;
 mod reader;
 mod sandbox;
 mod server;
+mod stream;
+mod watch;
