@@ -111,7 +111,8 @@ fn a_scan_is_told_to_the_last_packet_with_rule_and_ports() {
     assert_eq!(packets(&turns.told), sent);
     let rows: Vec<_> = logged(&turns.told).flat_map(|l| &l.rows).filter(|r| r.protocol == "tcp").collect();
     let mut seen: Vec<u16> = rows.iter().filter_map(|r| r.port).collect();
-    (seen.sort_unstable(), seen.dedup());
+    seen.sort_unstable();
+    seen.dedup();
     assert_eq!(seen, PORTS);
     let named = |r: &&palisade_firewall::stream::record::LoggedRow| {
         (r.rule.as_str(), r.generation, r.interface.as_deref()) == ("default/in", 7, Some("pal0"))

@@ -7,6 +7,7 @@
 //! as [`Expr::Other`], so that a rule of somebody else is never mistaken for one of ours.
 
 mod decode;
+mod disturb;
 mod expr;
 mod monitor;
 mod read;
@@ -14,6 +15,7 @@ mod set;
 mod wire;
 mod write;
 
+pub use disturb::Disturbs;
 pub use expr::{Expr, Verdict};
 pub use monitor::{Change, Monitor, Touched};
 pub use read::{ENTRIES_MAX, Reader};
