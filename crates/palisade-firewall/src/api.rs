@@ -5,6 +5,7 @@ mod bans;
 pub(crate) mod exposure;
 pub mod given;
 pub mod kind;
+mod stream;
 
 use crate::draft::{Reach, Scene};
 use crate::events::{self, Asked};
@@ -33,6 +34,9 @@ pub fn router() -> OpenApiRouter<ServerContext> {
         .routes(routes!(allow::allow_remove))
         .routes(routes!(exposure::exposure_list))
         .routes(routes!(exposure::ruleset_list))
+        .routes(routes!(stream::hits_list))
+        .routes(routes!(stream::denied_list))
+        .routes(routes!(stream::connections_list))
 }
 
 /// What is known when a change is drafted.

@@ -13,6 +13,8 @@ pub const CHECKS: &[Check] = &[
     DEFAULT_POLICY,
     IPV6_POLICY,
     PALISADE_TABLE,
+    FOREIGN_MARK,
+    UNTRACKED,
     PLAINTEXT_SERVICE,
     ADMIN_INTERFACE,
     UNNEEDED_LISTENER,
@@ -68,6 +70,26 @@ pub const PALISADE_TABLE: Check = Check {
     title: "bans are not in force",
     why: "Another tool has removed Palisade's table, and whoever was shut out is let in. The agent puts it back; if it stays away, something removes it again and again.",
     reference: Some("mission: Set security group rules (deny access from specific IP addresses)"),
+};
+
+/// Another tool writes where we remember what was allowed.
+pub const FOREIGN_MARK: Check = Check {
+    id: "firewall.foreign-mark",
+    practice: "security-groups",
+    severity: Severity::Medium,
+    title: "another tool writes the bits of conntrack marks that Palisade uses",
+    why: "The upper 16 bits say which conversations the filter has allowed. Who overwrites them has every packet judged anew, or lets a conversation go on that is no longer allowed.",
+    reference: Some("mission: Set security group rules"),
+};
+
+/// Packets go past the tracking of conversations.
+pub const UNTRACKED: Check = Check {
+    id: "firewall.untracked",
+    practice: "security-groups",
+    severity: Severity::Low,
+    title: "another tool has packets not tracked",
+    why: "Without tracking, answers cannot be told from what others begin, so a filter has to judge each packet by itself, and answers of services that this host asks may be dropped.",
+    reference: Some("mission: Set security group rules"),
 };
 
 /// A service that sends passwords as they are.

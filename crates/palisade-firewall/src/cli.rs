@@ -33,6 +33,24 @@ enum Noun {
         #[arg(long, value_name = "HOST")]
         host: Option<HostId>,
     },
+    /// What rules have decided about
+    Hits {
+        /// Only on this host
+        #[arg(long, value_name = "HOST")]
+        host: Option<HostId>,
+        /// Only rules of this security group
+        #[arg(long, value_name = "GROUP", value_parser = group_name)]
+        group: Option<String>,
+        /// Only rules that have decided about nothing
+        #[arg(long)]
+        unused: bool,
+    },
+    /// Packets that were denied, by who tried what
+    Denied {
+        /// Only on this host
+        #[arg(long, value_name = "HOST")]
+        host: Option<HostId>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -103,6 +121,8 @@ fn run(matches: clap::ArgMatches, context: CliContext) -> BoxFuture<'static, Res
             Noun::Ban(verb) => ban(verb, &context).await?,
             Noun::Allow(verb) => allow(verb, &context).await?,
             Noun::Exposure { host } => exposure(host, &context).await?,
+            Noun::Hits { host, group, unused } => hits(host, group, unused, &context).await?,
+            Noun::Denied { host } => denied(host, &context).await?,
         }
         Ok(ExitCode::SUCCESS)
     })
@@ -152,6 +172,28 @@ async fn exposure(host: Option<HostId>, context: &CliContext) -> Result<()> {
     });
     let fields = ["host", "protocol", "port", "address", "scope", "process", "pid", "package", "finding"];
     list(context, &path, &fields, &fields).await
+}
+
+async fn hits(host: Option<HostId>, group: Option<String>, unused: bool, context: &CliContext) -> Result<()> {
+    let host = host.map(|h| format!("&host={h}")).unwrap_or_default();
+    let group = group.map(|g| format!("&group={g}")).unwrap_or_default();
+    let path = format!("/api/v1/firewall/hits?limit=1000&unused={unused}{host}{group}");
+    let columns = ["rule", "layer", "hosts", "packets", "24 h", "bytes", "last"];
+    let fields = ["id", "layer", "hosts", "packets", "packets_24h", "bytes", "last_hit_at"];
+    list(context, &path, &columns, &fields).await
+}
+
+async fn denied(host: Option<HostId>, context: &CliContext) -> Result<()> {
+    let host = host.map(|h| format!("&host={h}")).unwrap_or_default();
+    let path = format!("/api/v1/firewall/denied?limit=1000{host}");
+    let fields = ["host", "rule", "source", "protocol", "port", "direction", "packets", "last_at"];
+    list(context, &path, &fields, &fields).await
+}
+
+/// A name that can stand in an address as it is.
+fn group_name(text: &str) -> Result<String, String> {
+    let plain = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    if plain { Ok(text.to_owned()) } else { Err("this is no name of a group".to_owned()) }
 }
 
 /// All pages of a list; an empty one says why.

@@ -77,5 +77,6 @@ impl Guard for Firewall {
 
 /// The guard, for the frame.
 pub fn guard() -> Entry {
-    Entry::new(Firewall).keeps(keep::keeper).serves(resolve::Server::default()).commands(cli::COMMAND)
+    let watching = stream::watch::Watching::default();
+    Entry::new(Firewall).keeps(keep::keeper).watches(watching).serves(resolve::Server::default()).commands(cli::COMMAND)
 }

@@ -198,6 +198,12 @@ pub struct Ruleset {
     pub legacy: Vec<String>,
     /// The host has an IPv6 address that is routed.
     pub ipv6: bool,
+    /// Chains of others whose rules write bits of conntrack marks that Palisade uses: `ip mangle PREROUTING`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mark_writers: Vec<String>,
+    /// Chains of others whose rules have packets not tracked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub untracking: Vec<String>,
 }
 
 /// One table.

@@ -2,10 +2,12 @@
 
 use crate::model::{Chain, Listener, Listeners, Observed, Ours, Protocol, Ruleset, SOCKETS_MAX, Table};
 use crate::ruleset::{Content, Until, table};
+use crate::stream::MARK_MASK;
+use crate::stream::foreign::canary;
 use palisade_core::{Clock, SystemClock};
 use palisade_guard::contract::chain as causes;
 use palisade_sys::listener::{self, Protocol as SysProtocol};
-use palisade_sys::nft::{self, Expr, Interval, Reader, Rule, Set, TableName, Verdict, intervals_of};
+use palisade_sys::nft::{self, Disturbs, Expr, Interval, Reader, Rule, Set, TableName, Verdict, intervals_of};
 use palisade_sys::{Root, SysError, dpkg};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -14,6 +16,8 @@ use std::time::{Duration, Instant};
 
 /// Rules of one table beyond which it is not looked whether a chain ends in a drop.
 const RULES_READ_MAX: usize = 20_000;
+/// Chains of others that are named for what they do to the tracking of conversations.
+const DISTURBERS_MAX: usize = 50;
 /// A table that its owner has switched off (`NFT_TABLE_F_DORMANT`).
 const DORMANT: u32 = 1;
 /// A ban that ends within this time counts as ended: the kernel's timer may be ahead of the clock.
@@ -131,16 +135,32 @@ fn tables_now(reader: &mut Reader) -> Result<(u32, Ruleset), SysError> {
     let (generation, ruleset) = reader.consistent(|reader| {
         let (names, chains, counts) = (reader.tables()?, reader.chains()?, reader.rule_counts()?);
         let mut ruleset = Ruleset::default();
-        for table in names.iter().filter(|t| t.flags & DORMANT == 0) {
+        for table in names.iter().filter(|t| t.flags & DORMANT == 0 && t.name != canary()) {
             let own: Vec<&nft::Chain> = chains.iter().filter(|c| c.table == table.name).collect();
             let ends = ends(reader, &table.name, &own, &counts)?;
             let chains = own.iter().map(|c| chain(c, &counts, &ends)).collect();
             ruleset.tables.push(Table { family: table.name.family.to_string(), name: table.name.name.clone(), chains });
         }
+        disturbers(reader, &mut ruleset)?;
         ruleset.ours = ours(reader, &names)?;
         Ok(ruleset)
     })?;
     Ok((generation, ruleset))
+}
+
+/// Chains of others that reach into the tracking of conversations.
+fn disturbers(reader: &mut Reader, ruleset: &mut Ruleset) -> Result<(), SysError> {
+    let foreign = reader.disturbers(MARK_MASK)?.into_iter().filter(|(of, ..)| *of != table());
+    for (of, chain, does) in foreign {
+        let list = match does {
+            Disturbs::Mark => &mut ruleset.mark_writers,
+            Disturbs::Tracking => &mut ruleset.untracking,
+        };
+        if list.len() < DISTURBERS_MAX {
+            list.push(format!("{of} {chain}"));
+        }
+    }
+    Ok(())
 }
 
 type Counts = BTreeMap<(TableName, String), usize>;

@@ -4,8 +4,9 @@ use crate::api::kind::AddressAllow;
 use crate::group::{self, fleet::Fleets};
 use crate::spec::{Allow, Ban, Spec};
 use crate::store::{self, BanRow};
+use crate::stream;
 use palisade_core::{Cidr, HostId, Plan, Timestamp};
-use palisade_guard::contract::BoxFuture;
+use palisade_guard::contract::{BoxFuture, Record};
 use palisade_guard::{GuardError, Kind, Serve, ServerContext};
 use serde_json::Value;
 use sqlx::SqliteConnection;
@@ -149,8 +150,22 @@ impl Serve for Server {
     fn tend<'a>(&'a self, db: &'a mut SqliteConnection, now: Timestamp) -> BoxFuture<'a, Result<(), GuardError>> {
         Box::pin(async move {
             store::ended_delete(db, now).await?;
-            group::change::ended(db, now).await
+            group::change::ended(db, now).await?;
+            stream::store::tend(db, now).await
         })
+    }
+
+    fn ingest<'a>(
+        &'a self,
+        db: &'a mut SqliteConnection,
+        host: &'a HostId,
+        records: &'a [Record],
+    ) -> BoxFuture<'a, Result<(), GuardError>> {
+        Box::pin(stream::ingest::ingest(db, host, records))
+    }
+
+    fn tasks(&self, context: &ServerContext) -> Vec<BoxFuture<'static, ()>> {
+        vec![Box::pin(stream::ingest::run(context.clone()))]
     }
 }
 

@@ -1,9 +1,14 @@
-//! Who is connected to the SSH server of this host, from outside.
+//! Who is connected to the SSH server of this host, from outside; and every connected socket with its
+//! process ([`open()`]).
 //!
 //! Asked of the kernel by sock_diag(7), where that is refused read from `/proc/net/tcp` and `tcp6`.
 //! That a connection is established says that its packets come through both ways; whether somebody
 //! has logged on over it is not known. An SSH server that systemd starts anew for every connection
 //! (`Accept=yes`) has no listening socket of its own and is not seen.
+
+mod open;
+
+pub use open::{Open, open};
 
 use crate::listener::{Protocol, diag, listeners, proc_net};
 use crate::{Root, SysError};

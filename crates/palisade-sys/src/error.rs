@@ -71,6 +71,11 @@ impl SysError {
         self.io().is_some_and(|e| e.kind() == io::ErrorKind::PermissionDenied)
     }
 
+    /// True when the kernel had to throw messages away because nobody took them.
+    pub fn is_overrun(&self) -> bool {
+        self.io().and_then(io::Error::raw_os_error) == Some(libc::ENOBUFS)
+    }
+
     fn io(&self) -> Option<&io::Error> {
         match self {
             SysError::Read { source, .. } | SysError::Write { source, .. } | SysError::Kernel { source, .. } => {

@@ -95,7 +95,7 @@ impl Default for Listener {
 pub fn listeners() -> Result<Vec<Listener>, SysError> {
     let mut all = sockets()?;
     all.truncate(LISTENERS_MAX);
-    let owners = owners(&all)?;
+    let owners = owners(all.iter().map(|l| l.inode))?;
     let mut known: HashMap<u32, Option<Process>> = HashMap::new();
     let reader = process::Reader::new()?;
     for listener in &mut all {
@@ -140,9 +140,8 @@ fn own(listener: &mut Listener, process: &Process) {
 }
 
 /// The owner of every socket, by inode.
-fn owners(listeners: &[Listener]) -> Result<HashMap<u64, u32>, SysError> {
-    let mut owners: HashMap<u64, Option<u32>> =
-        listeners.iter().filter(|l| l.inode != 0).map(|l| (l.inode, None)).collect();
+pub(crate) fn owners(inodes: impl Iterator<Item = u64>) -> Result<HashMap<u64, u32>, SysError> {
+    let mut owners: HashMap<u64, Option<u32>> = inodes.filter(|inode| *inode != 0).map(|inode| (inode, None)).collect();
     let mut missing = owners.len();
     for pid in process::pids()? {
         if missing == 0 {

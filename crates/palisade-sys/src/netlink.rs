@@ -50,6 +50,37 @@ impl Socket {
         Ok(socket)
     }
 
+    /// Sets the socket's buffer for what the kernel sends of itself; without `CAP_NET_ADMIN` it stays.
+    pub fn set_receive_queue(&self, bytes: i32) {
+        let _ = self.option(libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &bytes);
+    }
+
+    /// Subscribes to a multicast group (`NFNLGRP_*`): the kernel sends its messages from now on.
+    pub fn join(&self, group: u32) -> Result<(), SysError> {
+        self.port()?; // a socket without a port is passed over
+        self.option(libc::SOL_NETLINK, libc::NETLINK_ADD_MEMBERSHIP, &group)
+            .map_err(|e| kernel(&format!("subscribing to netlink group {group}"), e))
+    }
+
+    /// The number by which the kernel knows this socket in its namespace, and by which messages about
+    /// a change say who asked for it.
+    pub fn port(&self) -> Result<u32, SysError> {
+        // SAFETY: sockaddr_nl is plain data for which all zeroes is a valid value.
+        let mut own: libc::sockaddr_nl = unsafe { std::mem::zeroed() };
+        own.nl_family = libc::AF_NETLINK as u16;
+        let mut own_bytes = size_of::<libc::sockaddr_nl>() as libc::socklen_t;
+        // SAFETY: the address lives across both calls and its length is given. Binding to port 0 has the
+        // kernel choose one; a socket that has one already refuses, which is as good.
+        let asked = unsafe {
+            let _ = libc::bind(self.fd.as_raw_fd(), (&raw const own).cast(), own_bytes);
+            libc::getsockname(self.fd.as_raw_fd(), (&raw mut own).cast(), &raw mut own_bytes)
+        };
+        match asked {
+            0 if own.nl_pid != 0 => Ok(own.nl_pid),
+            _ => Err(kernel("asking for the port of a netlink socket", io::Error::last_os_error())),
+        }
+    }
+
     /// Sends everything in one piece, which the kernel takes as one transaction.
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), SysError> {
         self.make_room(bytes.len())?;

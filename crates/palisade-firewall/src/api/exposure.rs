@@ -116,7 +116,7 @@ pub(crate) fn ruleset_view(host: &HostId, ruleset: Ruleset, seen: Seen) -> Rules
     }
 }
 
-async fn chosen(db: &mut SqliteConnection, host: Option<&str>) -> Result<Vec<HostId>, ApiError> {
+pub(super) async fn chosen(db: &mut SqliteConnection, host: Option<&str>) -> Result<Vec<HostId>, ApiError> {
     let all = frame::hosts_in_service(db).await?;
     let Some(wanted) = host else { return Ok(all) };
     let id: HostId = wanted.parse().map_err(ApiError::invalid)?;

@@ -1,12 +1,12 @@
 //! Whether the host shuts what it is not asked to open, and whether our own table stands.
 
-use super::{DEFAULT_POLICY, IPV6_POLICY, Inbound, PALISADE_TABLE};
+use super::{DEFAULT_POLICY, FOREIGN_MARK, IPV6_POLICY, Inbound, PALISADE_TABLE, UNTRACKED};
 use crate::model::{Ours, Ruleset};
 use palisade_core::{Fix, Verdicts};
 
 pub(super) fn check(ruleset: &Ruleset, inbound: &Inbound, verdicts: &mut Verdicts) {
     if let Some(why) = &ruleset.unreadable {
-        for check in [&DEFAULT_POLICY, &IPV6_POLICY, &PALISADE_TABLE] {
+        for check in [&DEFAULT_POLICY, &IPV6_POLICY, &PALISADE_TABLE, &FOREIGN_MARK, &UNTRACKED] {
             verdicts.unknown(check, format!("the nftables ruleset could not be read: {why}"));
         }
         return;
@@ -14,6 +14,25 @@ pub(super) fn check(ruleset: &Ruleset, inbound: &Inbound, verdicts: &mut Verdict
     default_policy(ruleset, inbound, verdicts);
     ipv6_policy(ruleset, inbound, verdicts);
     palisade_table(&ruleset.ours, verdicts);
+    tracking(ruleset, verdicts);
+}
+
+/// A finding per chain. Tables of the older iptables are not read.
+fn tracking(ruleset: &Ruleset, verdicts: &mut Verdicts) {
+    let marks = "Have the tool use the lower 16 bits only: `ct mark set ct mark or 0x1`, or with iptables `--set-xmark 0x1/0xff`, `--ctmask 0xffff`.";
+    let tracked = "Have the packets tracked, or name their ports in rules for both directions.";
+    let all = [
+        (&FOREIGN_MARK, &ruleset.mark_writers, "writes bits of the mask 0xffff0000 of conntrack marks", marks),
+        (&UNTRACKED, &ruleset.untracking, "has packets not tracked (notrack)", tracked),
+    ];
+    for (check, chains, does, text) in all {
+        if chains.is_empty() {
+            verdicts.pass(check);
+        }
+        for chain in chains {
+            verdicts.fail(check, chain, format!("a rule of the chain `{chain}` {does}"), Fix::text(text));
+        }
+    }
 }
 
 fn default_policy(ruleset: &Ruleset, inbound: &Inbound, verdicts: &mut Verdicts) {

@@ -22,3 +22,5 @@ mod reader;
 mod sandbox;
 mod server;
 mod text;
+mod stream;
+mod watch;

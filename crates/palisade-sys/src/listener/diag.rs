@@ -53,6 +53,24 @@ pub(crate) fn connections(
     Ok(all)
 }
 
+/// Both ends, ours first, and the inode of the connected sockets of one protocol and family; at most
+/// `connections_max` that `wanted` lets through.
+pub(crate) fn connected(
+    protocol: Protocol,
+    v6: bool,
+    connections_max: usize,
+    wanted: impl Fn(SocketAddr, SocketAddr) -> bool,
+) -> io::Result<Vec<(SocketAddr, SocketAddr, u64)>> {
+    let mut all = Vec::new();
+    // a connected UDP socket is in the state of an established TCP connection
+    each(protocol, TCP_ESTABLISHED, v6, |body| {
+        let inode = u64::from(u32_at(body, 68));
+        all.extend(ends(body).filter(|(own, peer)| wanted(*own, *peer)).map(|(own, peer)| (own, peer, inode)));
+        all.len() < connections_max
+    })?;
+    Ok(all)
+}
+
 /// Calls `each` with the body of every message of a dump, until it returns false.
 fn each(protocol: Protocol, state: u32, v6: bool, each: impl FnMut(&[u8]) -> bool) -> io::Result<()> {
     let netlink =
@@ -155,7 +173,7 @@ fn attribute(mut attributes: &[u8], wanted: u16) -> Option<&[u8]> {
     None
 }
 
-fn interface(index: u32) -> Option<String> {
+pub(crate) fn interface(index: u32) -> Option<String> {
     if index == 0 {
         return None;
     }

@@ -121,6 +121,8 @@ pub struct Message<'a> {
     pub flags: u16,
     /// Of the request that it answers.
     pub seq: u32,
+    /// The socket of who asked for what it tells of; 0 if nobody did.
+    pub port: u32,
     /// What follows the header.
     pub body: &'a [u8],
 }
@@ -144,6 +146,7 @@ pub fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Message<'_>> {
             kind: u16::from_ne_bytes([header[4], header[5]]),
             flags: u16::from_ne_bytes([header[6], header[7]]),
             seq: u32::from_ne_bytes([header[8], header[9], header[10], header[11]]),
+            port: u32::from_ne_bytes([header[12], header[13], header[14], header[15]]),
             body,
         };
         bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();

@@ -43,7 +43,7 @@ fn an_attribute_that_its_length_cannot_say_is_refused_and_not_sent() {
 
 #[test]
 fn an_error_is_a_positive_number_and_only_in_messages_that_carry_one() {
-    let message = |kind: i32, body| Message { kind: kind as u16, flags: 0, seq: 0, body };
+    let message = |kind: i32, body| Message { kind: kind as u16, flags: 0, seq: 0, port: 0, body };
     let (refused, absurd) = ((-libc::ENOENT).to_ne_bytes(), i32::MIN.to_ne_bytes());
     assert_eq!(message(libc::NLMSG_ERROR, &refused).error(), Some(libc::ENOENT));
     assert_eq!(message(libc::NLMSG_DONE, &[]).error(), Some(0));

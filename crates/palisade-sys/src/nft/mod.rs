@@ -7,8 +7,10 @@
 //! as [`Expr::Other`], so that a rule of somebody else is never mistaken for one of ours.
 
 mod decode;
+mod disturb;
 mod expr;
 mod map;
+mod monitor;
 mod read;
 mod set;
 mod wire;
@@ -18,7 +20,9 @@ pub use expr::{
     ADDRESS_ANYCAST, ADDRESS_BROADCAST, ADDRESS_LOCAL, ADDRESS_MULTICAST, Ct, Expr, LOG_PREFIX_BYTES_MAX,
     STATUS_SOURCE_TRANSLATED, Verdict,
 };
+pub use disturb::Disturbs;
 pub use map::{Entry, Key};
+pub use monitor::{Change, Monitor, Touched};
 pub use read::{ENTRIES_MAX, Reader};
 pub use set::{Element, Interval, elements_of, intervals_of};
 pub use write::{Batch, Writer};

@@ -79,6 +79,15 @@ impl Reader {
         Ok(rules)
     }
 
+    /// All rules of all tables, read by `read`.
+    pub(super) fn rules_as<T>(
+        &mut self,
+        doing: &str,
+        read: impl Fn(Family, &[u8]) -> Option<T>,
+    ) -> Result<Vec<T>, SysError> {
+        self.list(GET_RULE, Family::Other(0), doing, |_| {}, read)
+    }
+
     /// How many rules each chain has, in all tables, by table and chain.
     pub fn rule_counts(&mut self) -> Result<BTreeMap<(TableName, String), usize>, SysError> {
         let mut counts = BTreeMap::new();

@@ -29,6 +29,8 @@ pub const DEL_OBJECT: u16 = SUBSYSTEM | 20;
 /// Of a batch's begin (`NFNL_BATCH_GENID`): it is refused if the ruleset has another generation.
 pub const BATCH_GENERATION: u16 = 1;
 pub const GENERATION_ID: u16 = 1;
+pub const GENERATION_PID: u16 = 2;
+pub const GENERATION_PROCESS: u16 = 3;
 
 pub const TABLE_NAME: u16 = 1;
 pub const TABLE_FLAGS: u16 = 2;

@@ -1,5 +1,6 @@
 //! Changing nf_tables: a batch is built in memory, then committed as one transaction.
 
+use super::monitor::OwnPort;
 use super::wire::*;
 use super::{Chain, Element, Entry, Expr, Set, SetKey, TableName};
 use crate::SysError;
@@ -240,12 +241,15 @@ impl Batch {
 #[derive(Debug)]
 pub struct Writer {
     socket: Socket,
+    _own: OwnPort,
 }
 
 impl Writer {
     /// Opens one; nothing is changed by that.
     pub fn open() -> Result<Writer, SysError> {
-        Ok(Writer { socket: Socket::open(libc::NETLINK_NETFILTER)? })
+        let socket = Socket::open(libc::NETLINK_NETFILTER)?;
+        let own = OwnPort::of(&socket)?;
+        Ok(Writer { socket, _own: own })
     }
 
     /// Makes all changes of the batch, or none. The error names the first message that the kernel
