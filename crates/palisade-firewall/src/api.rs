@@ -4,6 +4,8 @@ mod allow;
 mod bans;
 pub(crate) mod exposure;
 pub mod given;
+mod groups;
+mod isolate;
 pub mod kind;
 
 use crate::draft::{Reach, Scene};
@@ -33,6 +35,12 @@ pub fn router() -> OpenApiRouter<ServerContext> {
         .routes(routes!(allow::allow_remove))
         .routes(routes!(exposure::exposure_list))
         .routes(routes!(exposure::ruleset_list))
+        .routes(routes!(groups::group_list))
+        .routes(routes!(groups::group_show))
+        .routes(routes!(groups::effective))
+        .routes(routes!(isolate::isolated_list))
+        .routes(routes!(isolate::isolate))
+        .routes(routes!(isolate::release))
 }
 
 /// What is known when a change is drafted.

@@ -4,11 +4,11 @@ use crate::contract::BoxFuture;
 use crate::db::{Database, Write};
 use crate::notice::{NoNotify, NoVault, Notify, Vault};
 use crate::wake::Links;
-use crate::{GuardError, store};
+use crate::{Entry, GuardError, Serve, store};
 use palisade_core::{Clock, Event, HostId, Plan, PlanState, Timestamp};
 use sqlx::SqliteConnection;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use tokio::sync::{broadcast, watch};
 
 /// Records an event; owned by the journal.
@@ -49,6 +49,7 @@ pub struct ServerContext {
     pub vault: Arc<dyn Vault>,
     /// The host that the server runs on.
     pub own: Option<HostId>,
+    serves: Arc<OnceLock<Vec<(&'static str, Arc<dyn Serve>)>>>,
     changes: broadcast::Sender<Change>,
     seq: Arc<AtomicU64>,
     links: Links,
@@ -88,6 +89,7 @@ impl ServerContext {
             notify: Arc::new(NoNotify),
             vault: Arc::new(NoVault),
             own: None,
+            serves: Arc::default(),
             changes: broadcast::channel(CHANGES_KEPT).0,
             seq: Arc::default(),
             links: Links::default(),
@@ -100,6 +102,30 @@ impl ServerContext {
     /// With who tells people, who keeps secrets, and the name of the server's own host.
     pub fn with(self, notify: Arc<dyn Notify>, vault: Arc<dyn Vault>, own: Option<HostId>) -> ServerContext {
         ServerContext { notify, vault, own, ..self }
+    }
+
+    /// Sets, once, the guards that are told when a host has changed.
+    pub fn serve(&self, guards: &[Entry]) {
+        let serves = guards.iter().filter_map(|guard| Some((guard.word, Arc::clone(guard.server.as_ref()?))));
+        // a second call would be about the same guards
+        let _ = self.serves.set(serves.collect());
+    }
+
+    /// A host has joined, left, or has other tags, another region or other addresses: every guard is
+    /// told within the transaction that stores it, and the generations of the *other* hosts whose specs
+    /// change by that are raised. Returns those; wake their agents after the commit.
+    pub async fn host_changed(&self, db: &mut SqliteConnection, host: &HostId) -> Result<Vec<HostId>, GuardError> {
+        let mut touched = Vec::new();
+        for (word, serve) in self.serves.get().into_iter().flatten() {
+            let others = serve.host_changed(&mut *db, host, self.now()).await?;
+            if !others.is_empty() {
+                store::generations_raise(&mut *db, &others, word).await?;
+            }
+            touched.extend(others);
+        }
+        touched.sort();
+        touched.dedup();
+        Ok(touched)
     }
 
     /// The present moment.

@@ -7,6 +7,7 @@ mod print;
 use super::nouns::segment;
 use anyhow::{Result, anyhow};
 use file::Given;
+use palisade_core::Span;
 use palisade_guard::cli::{CliContext, Output, Refusal, cell, printable, query};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -30,6 +31,13 @@ pub struct ApplyArgs {
     /// Overwrite what others have written since, without asking
     #[arg(long)]
     yes: bool,
+    /// How long a change that could cut somebody off is tried before it is undone by itself, unless its
+    /// plan is kept; 0s for none
+    #[arg(long, value_name = "TIME")]
+    probation: Option<Span>,
+    /// Do also what is refused because it could cut somebody off; that is on probation in any case
+    #[arg(long)]
+    force: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -67,14 +75,14 @@ pub struct DeleteArgs {
 pub async fn apply(args: &ApplyArgs, context: &CliContext) -> Result<ExitCode> {
     let mut given = file::read(&args.file)?;
     let from_stdin = args.file.iter().any(|f| f.as_os_str() == "-");
-    let mut preview = send(context, &given, true).await;
+    let mut preview = send(args, context, &given, true).await;
     for _ in 0..ROUNDS_MAX {
         let Some(body) = preview.as_ref().err().and_then(conflict::body) else { break };
         conflict::print(context, body);
         if !conflict::overwritten_knowingly(&mut given, body, args.yes, from_stdin)? {
             return Ok(ExitCode::from(EXIT_CONFLICT));
         }
-        preview = send(context, &given, true).await;
+        preview = send(args, context, &given, true).await;
     }
     let Some(plan) = answered(context, preview)? else { return Ok(ExitCode::from(EXIT_CONFLICT)) };
     if args.dry_run || !print::changes(&plan) {
@@ -84,7 +92,7 @@ pub async fn apply(args: &ApplyArgs, context: &CliContext) -> Result<ExitCode> {
     if context.output == Output::Table {
         print::plan(context, &plan);
     }
-    let Some(done) = answered(context, send(context, &given, false).await)? else {
+    let Some(done) = answered(context, send(args, context, &given, false).await)? else {
         return Ok(ExitCode::from(EXIT_CONFLICT));
     };
     print::done(context, &done);
@@ -106,9 +114,10 @@ fn answered(context: &CliContext, answer: Result<Value>) -> Result<Option<Value>
 }
 
 /// Sends the documents; an error about one of them says where in which file that stands.
-async fn send(context: &CliContext, given: &[Given], dry_run: bool) -> Result<Value> {
+async fn send(args: &ApplyArgs, context: &CliContext, given: &[Given], dry_run: bool) -> Result<Value> {
     let resources: Vec<Value> = given.iter().map(Given::document).collect();
-    let body = json!({ "resources": resources, "dry_run": dry_run });
+    let (force, probation) = (args.force, args.probation);
+    let body = json!({ "resources": resources, "dry_run": dry_run, "force": force, "probation": probation });
     context.client.call("POST", "/api/v1/apply", Some(body)).await.map_err(|error| placed(error, given))
 }
 

@@ -180,6 +180,8 @@ pub async fn new_identity(server: &Server, tx: &mut Write, peer: &Peer, csr: &st
     store::host_put(tx, &row).await?;
     certificates::certificate_insert(tx, &name, &signed, now).await?;
     fleet::welcome(server, tx, &name).await?;
+    // the agents of others hear of it with their next heartbeat
+    server.context.host_changed(tx, &name).await?;
     let message = format!("the copy of {} is {name} now, with profile observe", peer.host);
     server.context.record(tx, &event(&name, "frame.host.join", Severity::Informational, message, now)).await?;
     Ok(NewIdentity { host: name, chain: signed.chain_pem })

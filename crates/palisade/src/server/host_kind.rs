@@ -224,7 +224,7 @@ async fn put(asked: &Asked<'_>, db: &mut SqliteConnection, change: &SpecChange) 
             let error = ApiError::conflict(format!("a host `{id}` was {}", row.standing.as_str())).at("name");
             Err(error.hint("use another name"))
         }
-        (Some(row), Some(new)) => changed(db, row, new).await,
+        (Some(row), Some(new)) => changed(asked, db, row, new).await,
         (Some(row), None) => removed(db, row).await,
         (None, Some(new)) => made(asked, db, id, new).await,
         (None, None) => Ok(Vec::new()),
@@ -260,18 +260,29 @@ async fn removed(db: &mut SqliteConnection, row: HostRow) -> Result<Vec<Effect>,
     Ok(vec![effect(EffectKind::Changes, Severity::Medium, &row.id, sentence)])
 }
 
-async fn changed(db: &mut SqliteConnection, old: HostRow, new: HostSpec) -> Result<Vec<Effect>, ApiError> {
+async fn changed(
+    asked: &Asked<'_>,
+    db: &mut SqliteConnection,
+    old: HostRow,
+    new: HostSpec,
+) -> Result<Vec<Effect>, ApiError> {
     if old.kind != new.kind {
         let why = format!("host `{}` is of kind {}, which does not change", old.id, old.kind.as_str());
         return Err(ApiError::new(StatusCode::CONFLICT, "refused", why).at("spec.kind"));
     }
     let row = of_spec(old.clone(), new);
-    store::host_put(db, &row).await?;
+    let mut effects = said(&old, &row);
+    store::host_put(&mut *db, &row).await?;
     if (&old.region, &old.tags) != (&row.region, &row.tags) {
         // its link hears of it with the next heartbeat
-        store::generations_raise_of(db, &row.id).await?;
+        store::generations_raise_of(&mut *db, &row.id).await?;
+        let others = asked.context.host_changed(db, &row.id).await?;
+        if !others.is_empty() {
+            let sentence = format!("{} other hosts know {} by other names in their rules", others.len(), row.id);
+            effects.push(Effect { kind: EffectKind::Changes, severity: Severity::Low, sentence, hosts: others });
+        }
     }
-    Ok(said(&old, &row))
+    Ok(effects)
 }
 
 fn of_spec(row: HostRow, spec: HostSpec) -> HostRow {

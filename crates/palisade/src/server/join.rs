@@ -143,10 +143,11 @@ async fn admit(server: &Server, params: &JoinParams, from: IpAddr, now: Timestam
     };
     let signed = server.authority.sign_host(&params.csr, &host.id, now)?;
     let host = with_what_it_joined(host, &row, params, &signed);
-    store_host(server, &mut tx, &host, &signed, before.as_ref(), now).await?;
+    let others = store_host(server, &mut tx, &host, &signed, before.as_ref(), now).await?;
     store::join_put(&mut tx, &row.id, host.id.as_str(), now).await?;
     server.context.record(&mut tx, &joined_event(&host, before.as_ref(), params, &row, from, now)).await?;
     tx.commit().await?;
+    server.context.wake_agents_of(&others);
     Ok(Joined {
         host: host.id,
         chain: signed.chain_pem,
@@ -188,7 +189,8 @@ fn with_what_it_joined(mut host: HostRow, token: &JoinTokenRow, params: &JoinPar
     host
 }
 
-/// The host with its one certificate: whatever it had before lets nobody in any more.
+/// The host with its one certificate: whatever it had before lets nobody in any more. Returns the
+/// other hosts that get other specs by it.
 async fn store_host(
     server: &Server,
     tx: &mut Write,
@@ -196,16 +198,17 @@ async fn store_host(
     signed: &SignedHost,
     before: Option<&HostRow>,
     now: Timestamp,
-) -> Result<(), Refusal> {
+) -> Result<Vec<HostId>, Refusal> {
     frame::host_put(tx, host).await?;
     fleet::welcome(server, tx, &host.id).await?;
+    let others = server.context.host_changed(tx, &host.id).await?;
     certificates::certificate_insert(tx, &host.id, signed, now).await?;
     certificates::certificates_revoke(tx, &host.id, &[&signed.serial], "the host has joined again", now).await?;
     if before.is_some_and(|b| b.standing == Standing::Retired) {
         let reason = "has joined again and was not heard of yet";
         frame::verdict_put(tx, &host.id, VerdictWord::Never, Some(reason), now, now).await?;
     }
-    Ok(())
+    Ok(others)
 }
 
 fn joined_event(

@@ -103,7 +103,9 @@ async fn hello(State(server): State<Server>, agent: Agent, request: Request) -> 
         if known.is_none() {
             fleet::welcome(&server, &mut tx, &hello.host).await?;
         }
+        let others = server.context.host_changed(&mut tx, &hello.host).await?;
         tx.commit().await?;
+        server.context.wake_agents_of(&others);
     }
     if let Some(theirs) = hello.now {
         server.presence.clock(&hello.host, theirs, now);

@@ -176,6 +176,7 @@ pub async fn open(dir: &Path, config: &Config, authority: ca::Authority) -> Resu
         Arc::new(authority.clone()),
         host_id(config),
     );
+    context.serve(&guards);
     let (ingest, queue) = ingest::Ingest::new();
     let server = Server {
         address: Arc::default(),

@@ -13,10 +13,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// All files of one command together, in bytes; the server takes no more.
-const FILES_BYTES_MAX: u64 = 4 << 20;
+const FILES_BYTES_MAX: u64 = 12 << 20;
 /// Documents in one file: more than the server takes, so that it names its own bound.
 const DOCUMENTS_MAX: usize = 20_000;
-/// Values in one file; a file of 2,000 documents has some 40,000.
+/// Values in one file; a file of 2,000 documents has some 40,000, a list of networks up to 100,000.
 const NODES_MAX: usize = 200_000;
 /// How deep values may lie in each other.
 const DEPTH_MAX: usize = 32;

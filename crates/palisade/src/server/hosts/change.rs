@@ -65,6 +65,7 @@ pub async fn change(
     if place(&after) != place(&before) {
         store::host_put(&mut tx, &after).await?;
         store::generations_raise_of(&mut tx, &host).await?;
+        let others = server.context.host_changed(&mut tx, &host).await?;
         resource::noted(&mut tx, &HostResource, host.as_str(), &caller.name, server.context.now()).await?;
         let message = format!("changed host {host}: {}", said(&before, &after).join(", "));
         let mut event = event(&server, "frame.host.tag", &caller, &host, message);
@@ -73,6 +74,7 @@ pub async fn change(
         tx.commit().await?;
         server.context.publish(&["hosts", "resources", "journal"]);
         server.context.wake_agents_of(std::slice::from_ref(&host));
+        server.context.wake_agents_of(&others);
     }
     shown(&server, &host, &caller).await
 }
@@ -200,8 +202,10 @@ async fn end(
     store::host_put(&mut tx, &row).await?;
     trust_store::certificates_revoke(&mut tx, &row.id, &[], &reason, now).await?;
     store::verdict_put(&mut tx, &row.id, word, Some(&reason), row.seen_at, now).await?;
+    let others = server.context.host_changed(&mut tx, &row.id).await?;
     server.context.record(&mut tx, &event).await?;
     tx.commit().await?;
+    server.context.wake_agents_of(&others);
     server.context.publish(&["hosts", "findings", "journal"]);
     server.context.cut(&row.id);
     Ok(())
