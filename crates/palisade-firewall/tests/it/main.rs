@@ -8,6 +8,7 @@ mod draft;
 mod exposure;
 mod filters;
 mod golden;
+mod groups;
 mod interpreter;
 mod kernel;
 mod local;
