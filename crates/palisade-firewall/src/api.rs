@@ -4,6 +4,8 @@ mod allow;
 mod bans;
 pub(crate) mod exposure;
 pub mod given;
+mod groups;
+mod isolate;
 pub mod kind;
 mod stream;
 
@@ -37,6 +39,12 @@ pub fn router() -> OpenApiRouter<ServerContext> {
         .routes(routes!(stream::hits_list))
         .routes(routes!(stream::denied_list))
         .routes(routes!(stream::connections_list))
+        .routes(routes!(groups::group_list))
+        .routes(routes!(groups::group_show))
+        .routes(routes!(groups::effective))
+        .routes(routes!(isolate::isolated_list))
+        .routes(routes!(isolate::isolate))
+        .routes(routes!(isolate::release))
 }
 
 /// What is known when a change is drafted.

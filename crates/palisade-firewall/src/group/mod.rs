@@ -8,6 +8,7 @@
 pub mod change;
 pub mod effects;
 pub mod fleet;
+pub mod isolate;
 pub mod kind;
 pub mod model;
 pub mod normal;

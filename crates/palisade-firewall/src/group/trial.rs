@@ -35,6 +35,8 @@ pub struct Wanted<'a> {
     pub force: bool,
     /// How long it is tried, if the caller says so.
     pub probation_s: Option<u32>,
+    /// To cut is what is asked for: whom it cuts is said, and not refused.
+    pub cuts: bool,
     /// The word that hosts must permit.
     pub permit: &'static str,
 }
@@ -42,7 +44,7 @@ pub struct Wanted<'a> {
 /// Judges what a plan has written into documents.
 pub async fn judged(asked: &Asked<'_>, db: &mut SqliteConnection) -> Result<Effects, Refused> {
     let &Asked { context, caller, plan, force, probation_s, .. } = asked;
-    let wanted = Wanted { context, caller, plan, force, probation_s, permit: "firewall" };
+    let wanted = Wanted { context, caller, plan, force, probation_s, permit: "firewall", cuts: false };
     judge(&wanted, db).await.map_err(|error| Refused { index: None, error })
 }
 
@@ -89,6 +91,10 @@ fn cut(wanted: &Wanted<'_>, cuts: &[String], effects: &mut Vec<Effect>) -> Resul
     let named = cuts.iter().take(CUTS_NAMED_MAX).cloned().collect::<Vec<_>>().join("; ");
     let more = cuts.len().saturating_sub(CUTS_NAMED_MAX);
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    if wanted.cuts {
+        effects.push(effect(EffectKind::Cuts, Severity::High, format!("{named}{more}"), Vec::new()));
+        return Ok(false);
+    }
     if !wanted.force {
         let error = ApiError::conflict(format!("refused: {named}{more}"));
         return Err(error.hint("allow that path first, or force it: it is then on probation in any case"));

@@ -10,6 +10,7 @@ mod filters;
 mod filtered;
 mod filtered_linear;
 mod golden;
+mod groups;
 mod interpreter;
 mod kernel;
 mod local;
