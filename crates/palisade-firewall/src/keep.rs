@@ -1,6 +1,7 @@
 //! The keeper: holds the bans in the kernel of this host.
 
 use crate::apply::{Act, batch};
+use crate::exposure;
 use crate::observe;
 use crate::plan::{steps, wanted};
 use crate::ruleset::{Present, Structure, read};
@@ -128,6 +129,7 @@ impl Keep for Firewall {
         // for the check `firewall.palisade-table`: what the kernel should hold until we plan again
         let wanted = wanted(server, local, &self.failsafe, now);
         observe::kept(&wanted);
+        exposure::kept(server, local, now);
         steps(wanted, &[server, local], &present, now)
     }
 

@@ -31,6 +31,7 @@ pub mod check;
 pub mod cli;
 pub mod draft;
 pub mod events;
+pub mod exposure;
 pub mod feed;
 pub mod filter;
 pub mod group;

@@ -8,12 +8,14 @@
 
 mod decode;
 mod expr;
+mod published;
 mod read;
 mod set;
 mod wire;
 mod write;
 
 pub use expr::{Expr, Verdict};
+pub use published::{PUBLISHED_MAX, Published};
 pub use read::{ENTRIES_MAX, Reader};
 pub use set::{Element, Interval, elements_of, intervals_of};
 pub use write::{Batch, Writer};
