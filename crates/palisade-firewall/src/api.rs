@@ -5,6 +5,7 @@ mod bans;
 pub(crate) mod exposure;
 pub mod given;
 pub mod kind;
+mod look;
 
 use crate::draft::{Reach, Scene};
 use crate::events::{self, Asked};
@@ -32,6 +33,7 @@ pub fn router() -> OpenApiRouter<ServerContext> {
         .routes(routes!(allow::allow_list, allow::allow_add))
         .routes(routes!(allow::allow_remove))
         .routes(routes!(exposure::exposure_list))
+        .routes(routes!(exposure::matrix_show))
         .routes(routes!(exposure::ruleset_list))
 }
 

@@ -16,7 +16,7 @@ mod space;
 pub use join::{Joined, Path, Rules, joined};
 pub use kept::{Kept, kept, kept_now};
 pub use matrix::{Cell, HOSTS_MAX, HostLook, Matrix, MatrixPort, MatrixRow, PORTS_MAX, State, matrix};
-pub use notes::{Exception, Notes, notes};
+pub use notes::{Exception, Notes, notes, protocol_word};
 pub use open::{DEFAULT_IN, SEGMENTS_MAX, Segment, at, segments};
 pub use space::{Space, WORLD_V4_MIN, WORLD_V6_MIN};
 

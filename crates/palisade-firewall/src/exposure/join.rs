@@ -78,16 +78,21 @@ impl Rules {
 
     /// To whom a port with this scope is open in fact, and the rule that says so.
     pub fn open(&self, scope: Scope, protocol: Protocol, port: u16) -> (Open, Option<&str>) {
-        let segment = self.in_fact(protocol, port);
-        let open = match (scope, segment) {
-            (Scope::Host, _) => Open::None,
-            (Scope::World, Some(segment)) => segment.from,
-            (Scope::Private, Some(segment)) if segment.private => Open::Private,
-            (Scope::Private, Some(_)) => Open::None,
-            (Scope::World, None) => Open::World,
-            (Scope::Private, None) => Open::Private,
+        let Some(segment) = self.in_fact(protocol, port) else {
+            let by_address = [(Scope::Host, Open::None), (Scope::Private, Open::Private), (Scope::World, Open::World)];
+            let open = by_address.iter().find(|(s, _)| *s == scope).map_or(Open::World, |(_, open)| *open);
+            return (open, None);
         };
-        (open, segment.map(|s| s.rule.as_str()))
+        (Rules::left(scope, segment), Some(&segment.rule))
+    }
+
+    /// Who gets through a rule to a port with this scope.
+    pub fn left(scope: Scope, segment: &Segment) -> Open {
+        match scope {
+            Scope::World => segment.from,
+            Scope::Private if segment.private => Open::Private,
+            Scope::Private | Scope::Host => Open::None,
+        }
     }
 
     fn by_rule(&self, protocol: Protocol, port: u16) -> (ByRule, Option<&str>) {

@@ -58,6 +58,18 @@ impl Notes {
     }
 }
 
+/// The protocol of a rule as it is written.
+pub fn protocol_word(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Tcp => "tcp",
+        Protocol::Udp => "udp",
+        Protocol::Icmp => "icmp",
+        Protocol::Icmpv6 => "icmpv6",
+        Protocol::Gre => "gre",
+        Protocol::All => "all",
+    }
+}
+
 /// What `host` is told.
 pub fn notes(fleet: &Fleet, host: &HostId) -> Notes {
     let Some(member) = fleet.hosts.iter().find(|member| member.id == *host) else { return Notes::default() };

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The id of the default for what comes in, where no rule decides.
 pub const DEFAULT_IN: &str = "default/in";
-/// The set of networks that a port policy calls private, beside those that are.
+/// How the names of sets begin that hold what a port policy calls private.
 const PRIVATE_SET: &str = "policy/private";
 /// Interfaces by which only tunnels, containers and virtual machines come; how their names begin.
 const INNER_INTERFACES: [&str; 13] =
@@ -75,7 +75,8 @@ impl<'a> Sweep<'a> {
     fn new(filter: &'a Filter, now: Timestamp) -> Sweep<'a> {
         let holds = |rule: &&Rule| rule.direction == Direction::In && rule.ends_at.is_none_or(|end| end > now);
         let sets: HashMap<&str, Space> = filter.sets.iter().map(|s| (s.name.as_str(), Space::of(&s.ranges))).collect();
-        let private = Space::private(sets.get(PRIVATE_SET).unwrap_or(&Space::default()));
+        let said = sets.iter().filter(|(name, _)| name.starts_with(PRIVATE_SET));
+        let private = Space::private(&said.fold(Space::default(), |sum, (_, set)| sum.or(set)));
         Sweep { filter, rules: filter.rules.iter().filter(holds).collect(), sets, private }
     }
 
