@@ -6,6 +6,7 @@ pub(crate) mod exposure;
 pub mod given;
 pub mod kind;
 mod look;
+mod starter;
 
 use crate::draft::{Reach, Scene};
 use crate::events::{self, Asked};
@@ -34,6 +35,7 @@ pub fn router() -> OpenApiRouter<ServerContext> {
         .routes(routes!(allow::allow_remove))
         .routes(routes!(exposure::exposure_list))
         .routes(routes!(exposure::matrix_show))
+        .routes(routes!(starter::starter_show))
         .routes(routes!(exposure::ruleset_list))
 }
 

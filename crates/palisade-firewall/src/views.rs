@@ -91,6 +91,14 @@ pub struct MatrixParams {
     pub q: Option<String>,
 }
 
+/// For which hosts.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct StarterParams {
+    /// Names, separated by commas; all hosts if absent.
+    pub hosts: Option<String>,
+}
+
 /// Who decides about a ban.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]

@@ -9,4 +9,5 @@ pub mod effects;
 pub mod kind;
 pub mod model;
 pub mod resolve;
+pub mod starter;
 pub mod store;
