@@ -177,9 +177,12 @@ fn softened(severity: Severity, port: &Port<'_>, inbound: &Inbound) -> (Severity
     )
 }
 
+/// What serves one port.
+type Serving<'a> = (Vec<&'a Listener>, Vec<&'a Published>);
+
 /// Published ranges are not judged port by port; they are shown.
 fn ports<'a>(listeners: &'a Listeners, published: &'a [Published]) -> Vec<Port<'a>> {
-    let mut by_port: BTreeMap<(Protocol, u16), (Vec<&Listener>, Vec<&Published>)> = BTreeMap::new();
+    let mut by_port: BTreeMap<(Protocol, u16), Serving<'_>> = BTreeMap::new();
     for listener in listeners.sockets.iter().filter(|l| scope(l) > Scope::Host) {
         by_port.entry((listener.protocol, listener.port)).or_default().0.push(listener);
     }

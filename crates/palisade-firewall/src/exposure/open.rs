@@ -71,6 +71,32 @@ struct Outcome {
     rule: String,
 }
 
+/// What was decided so far on one way.
+#[derive(Default)]
+struct Tally<'a> {
+    open: Space,
+    /// The rule that lets the widest in.
+    widest: Option<(Open, &'a str)>,
+    /// The rule that shuts the widest out.
+    shut: Option<(Open, &'a str)>,
+}
+
+impl<'a> Tally<'a> {
+    fn take(&mut self, hit: &Space, action: Action, rule: &'a str, private: &Space) {
+        if hit.is_empty() {
+            return;
+        }
+        let from = hit.open(private);
+        let keeps = if action == Action::Allow { &mut self.widest } else { &mut self.shut };
+        if keeps.is_none_or(|(known, _)| from > known) {
+            *keeps = Some((from, rule));
+        }
+        if action == Action::Allow {
+            self.open = self.open.or(hit);
+        }
+    }
+}
+
 impl<'a> Sweep<'a> {
     fn new(filter: &'a Filter, now: Timestamp) -> Sweep<'a> {
         let holds = |rule: &&Rule| rule.direction == Direction::In && rule.ends_at.is_none_or(|end| end > now);
@@ -148,44 +174,23 @@ impl<'a> Sweep<'a> {
     }
 
     fn by_way(&self, asked: &[usize], way: Option<&str>) -> Outcome {
-        let (mut left, mut open) = (Space::all(), Space::default());
-        let (mut widest, mut shut): (Option<(Open, &str)>, Option<(Open, &str)>) = (None, None);
-        let rules = asked.iter().map(|index| self.rules[*index]);
-        for rule in rules {
+        let (mut left, mut tally) = (Space::all(), Tally::default());
+        for rule in asked.iter().map(|index| self.rules[*index]) {
             let hit = self.hit(&left, &rule.peers, way);
-            if hit.is_empty() {
-                continue;
-            }
             left = left.minus(&hit);
-            let (from, keeps) =
-                (hit.open(&self.private), if rule.action == Action::Allow { &mut widest } else { &mut shut });
-            if keeps.is_none_or(|(known, _)| from > known) {
-                *keeps = Some((from, &rule.id));
-            }
-            if rule.action == Action::Allow {
-                open = open.or(&hit);
-            }
+            tally.take(&hit, rule.action, &rule.id, &self.private);
             if left.is_empty() {
                 break;
             }
         }
-        if !left.is_empty() {
-            let from = left.open(&self.private);
-            let lets_in = self.filter.defaults.is_none_or(|d| d.inbound == Action::Allow);
-            let keeps = if lets_in { &mut widest } else { &mut shut };
-            if keeps.is_none_or(|(known, _)| from > known) {
-                *keeps = Some((from, DEFAULT_IN));
-            }
-            if lets_in {
-                open = open.or(&left);
-            }
-        }
+        let default = self.filter.defaults.map_or(Action::Allow, |d| d.inbound);
+        tally.take(&left, default, DEFAULT_IN, &self.private);
         let inner = way.is_some_and(|name| INNER_INTERFACES.iter().any(|start| name.starts_with(start)));
-        let from = open.open(&self.private);
+        let from = tally.open.open(&self.private);
         let from = if inner { from.min(Open::Named) } else { from };
-        let rule = if open.is_empty() { shut } else { widest };
+        let rule = if tally.open.is_empty() { tally.shut } else { tally.widest };
         let rule = rule.map_or(DEFAULT_IN, |(_, id)| id).to_owned();
-        Outcome { from, private: !open.and(&self.private).is_empty(), rule }
+        Outcome { from, private: !tally.open.and(&self.private).is_empty(), rule }
     }
 
     fn hit(&self, left: &Space, peers: &Peers, way: Option<&str>) -> Space {

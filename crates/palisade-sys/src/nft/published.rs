@@ -4,12 +4,13 @@
 //!
 //! A rule is followed from the base chain through jumps; what was asked on the way holds on. Sources,
 //! interfaces and marks are not looked at: a port that is forwarded for some is said to be forwarded.
+//! Chains that a map names (`vmap`) are not followed.
 
 use super::wire::*;
 use super::{Chain, Family, HOOK_PREROUTING, Reader, TableName};
 use crate::SysError;
 use crate::netlink::{attribute, attributes, text, u32_be};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// More published ports than this are not listed.
@@ -69,13 +70,17 @@ impl Reader {
         table: &TableName,
         rules: &[RawRule],
     ) -> Result<HashMap<String, Vec<(u16, u16)>>, SysError> {
-        let mut sets = HashMap::new();
-        let looked = rules.iter().flat_map(|r| &r.exprs).filter(|(name, _)| name == "lookup");
-        for set in looked.filter_map(|(_, data)| attribute(data, 1).map(text)) {
-            if !sets.contains_key(&set) {
-                let ports = self.port_elements(table, &set)?;
-                sets.insert(set, ports);
+        let looks_port_up = |pair: &[(String, Vec<u8>)]| match pair {
+            [(load, of), (lookup, set)] if load == "payload" && lookup == "lookup" => {
+                (loaded_payload(of) == Loaded::Port).then(|| attribute(set, 1).map(text)).flatten()
             }
+            _ => None,
+        };
+        let names: BTreeSet<String> = rules.iter().flat_map(|r| r.exprs.windows(2).filter_map(looks_port_up)).collect();
+        let mut sets = HashMap::new();
+        for set in names {
+            let ports = self.port_elements(table, &set)?;
+            sets.insert(set, ports);
         }
         Ok(sets)
     }
