@@ -8,6 +8,8 @@ mod groups;
 mod isolate;
 pub mod kind;
 mod stream;
+mod look;
+mod starter;
 
 use crate::draft::{Reach, Scene};
 use crate::events::{self, Asked};
@@ -35,6 +37,8 @@ pub fn router() -> OpenApiRouter<ServerContext> {
         .routes(routes!(allow::allow_list, allow::allow_add))
         .routes(routes!(allow::allow_remove))
         .routes(routes!(exposure::exposure_list))
+        .routes(routes!(exposure::matrix_show))
+        .routes(routes!(starter::starter_show))
         .routes(routes!(exposure::ruleset_list))
         .routes(routes!(stream::hits_list))
         .routes(routes!(stream::denied_list))

@@ -2,6 +2,8 @@
 
 mod policy;
 mod ports;
+mod rules;
+mod shut;
 
 use crate::model::{Observed, Ruleset};
 use palisade_core::{Check, Severity, Verdicts};
@@ -15,6 +17,11 @@ pub const CHECKS: &[Check] = &[
     PALISADE_TABLE,
     FOREIGN_MARK,
     UNTRACKED,
+    RULES_IN_FORCE,
+    NO_GROUP,
+    UNRESOLVED_RULE,
+    OPEN_BY_RULE,
+    PORT_EXCEPTION,
     PLAINTEXT_SERVICE,
     ADMIN_INTERFACE,
     UNNEEDED_LISTENER,
@@ -92,6 +99,56 @@ pub const UNTRACKED: Check = Check {
     reference: Some("mission: Set security group rules"),
 };
 
+/// The rules of this host's groups are not in the kernel.
+pub const RULES_IN_FORCE: Check = Check {
+    id: "firewall.rules-in-force",
+    practice: "security-groups",
+    severity: Severity::High,
+    title: "rules of security groups are not in force",
+    why: "What the groups of this host shut stands open until the agent may and can put its rules into the kernel.",
+    reference: Some("mission: Set security group rules"),
+};
+
+/// A host that no group protects, while others are protected.
+pub const NO_GROUP: Check = Check {
+    id: "firewall.no-group",
+    practice: "security-groups",
+    severity: Severity::Medium,
+    title: "host is in no security group",
+    why: "Other hosts are protected by groups; what this one lets in, nobody has decided.",
+    reference: Some("mission: Set security group rules (each instance belongs to at least one security group)"),
+};
+
+/// A rule that matches nobody.
+pub const UNRESOLVED_RULE: Check = Check {
+    id: "firewall.unresolved-rule",
+    practice: "security-groups",
+    severity: Severity::Low,
+    title: "rule whose peers resolve to nothing",
+    why: "It allows or denies nobody, which is seldom what was meant: a group without members, an empty list, a host without a known address.",
+    reference: Some("mission: Set security group rules"),
+};
+
+/// A rule that opens a service port to everybody.
+pub const OPEN_BY_RULE: Check = Check {
+    id: "firewall.open-by-rule",
+    practice: "port-security",
+    severity: Severity::Medium,
+    title: "rule opens a port below 30000 to everybody",
+    why: "A service port that anybody may reach is found by scanners within minutes. Only the ports of the web are meant for everybody.",
+    reference: Some("mission: Improve server port security (do not open service ports to 0.0.0.0/0)"),
+};
+
+/// A hole in the port policy.
+pub const PORT_EXCEPTION: Check = Check {
+    id: "firewall.port-exception",
+    practice: "port-security",
+    severity: Severity::Informational,
+    title: "exception of the port policy",
+    why: "It lets past what the policy shuts on every other host, for a reason and a time.",
+    reference: Some("mission: Improving the Port Security (high-risk ports)"),
+};
+
 /// A service that sends passwords as they are.
 pub const PLAINTEXT_SERVICE: Check = Check {
     id: "firewall.plaintext-service",
@@ -145,11 +202,16 @@ pub const PORT_BELOW_30000: Check = Check {
 /// Judges one observation. In a scratch root no section is there and no check runs.
 pub fn check(observed: &Observed, verdicts: &mut Verdicts) {
     let inbound = observed.ruleset.as_ref().map(Inbound::of).unwrap_or_default();
+    let filter = observed.filter.as_ref();
     if let Some(listeners) = &observed.listeners {
-        ports::check(listeners, &inbound, verdicts);
+        let published = observed.published.as_deref().unwrap_or_default();
+        ports::check(listeners, published, &inbound, filter.filter(|f| f.filters()), verdicts);
     }
     if let Some(ruleset) = &observed.ruleset {
-        policy::check(ruleset, &inbound, verdicts);
+        policy::check(ruleset, &inbound, filter, verdicts);
+    }
+    if let Some(filter) = filter {
+        rules::check(filter, verdicts);
     }
 }
 

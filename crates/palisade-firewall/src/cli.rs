@@ -1,5 +1,7 @@
 //! `palisade firewall …`.
 
+mod exposure;
+
 use anyhow::Result;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use palisade_core::{Cidr, HostId, Span};
@@ -27,11 +29,17 @@ enum Noun {
     /// Addresses and networks that no ban cuts
     #[command(subcommand)]
     Allow(AllowVerb),
-    /// What listens, and from where it can be reached
+    /// Security groups
+    #[command(subcommand)]
+    Group(GroupVerb),
+    /// What is open, to whom, and who serves it
     Exposure {
         /// Only this host
         #[arg(long, value_name = "HOST")]
         host: Option<HostId>,
+        /// Only what is open to these
+        #[arg(long, value_enum, value_name = "TO")]
+        open: Option<exposure::OpenTo>,
     },
     /// What rules have decided about
     Hits {
@@ -50,6 +58,16 @@ enum Noun {
         /// Only on this host
         #[arg(long, value_name = "HOST")]
         host: Option<HostId>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum GroupVerb {
+    /// Write first groups from what listens, for `palisade apply -f`
+    Propose {
+        /// Only for this host; may be given several times
+        #[arg(long = "host", value_name = "HOST")]
+        hosts: Vec<HostId>,
     },
 }
 
@@ -120,7 +138,8 @@ fn run(matches: clap::ArgMatches, context: CliContext) -> BoxFuture<'static, Res
         match Firewall::from_arg_matches(&matches)?.noun {
             Noun::Ban(verb) => ban(verb, &context).await?,
             Noun::Allow(verb) => allow(verb, &context).await?,
-            Noun::Exposure { host } => exposure(host, &context).await?,
+            Noun::Group(GroupVerb::Propose { hosts }) => exposure::propose(hosts, &context).await?,
+            Noun::Exposure { host, open } => exposure::exposure(host, open, &context).await?,
             Noun::Hits { host, group, unused } => hits(host, group, unused, &context).await?,
             Noun::Denied { host } => denied(host, &context).await?,
         }
@@ -164,14 +183,6 @@ async fn allow(verb: AllowVerb, context: &CliContext) -> Result<()> {
             .await
         }
     }
-}
-
-async fn exposure(host: Option<HostId>, context: &CliContext) -> Result<()> {
-    let path = host.map_or("/api/v1/firewall/exposure?limit=1000".to_owned(), |h| {
-        format!("/api/v1/firewall/exposure?limit=1000&host={h}")
-    });
-    let fields = ["host", "protocol", "port", "address", "scope", "process", "pid", "package", "finding"];
-    list(context, &path, &fields, &fields).await
 }
 
 async fn hits(host: Option<HostId>, group: Option<String>, unused: bool, context: &CliContext) -> Result<()> {

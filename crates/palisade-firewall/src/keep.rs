@@ -5,6 +5,7 @@ mod programs;
 pub use programs::Conversations;
 
 use crate::apply::{Act, batch, filter};
+use crate::exposure;
 use crate::filter::Filter;
 use crate::filter::program::Program;
 use crate::observe;
@@ -228,6 +229,7 @@ impl Keep for Firewall {
         // for the check `firewall.palisade-table`: what the kernel should hold until we plan again
         let wanted = wanted(server, local, &self.failsafe, now);
         observe::kept(&wanted);
+        exposure::kept(server, local, now);
         let mut programs = self.programs();
         let filter = Filtering { wish, last, compile: &mut |filter| programs.of(filter) };
         steps(wanted, filter, &[server, local], &present, now)

@@ -4,7 +4,8 @@
 //! the administration), hosts that let in whatever no rule forbids, and attackers by address.
 //!
 //! **Words.** A *listener* is a socket that waits for others; its *scope* is from where it can be
-//! reached by the address that it is bound to: host, private or world. A *ban* shuts one address or
+//! reached by the address that it is bound to: host, private or world. *Open by rule* is to whom our
+//! rules let packets in, *open in fact* what socket and rules leave together ([`exposure`]). A *ban* shuts one address or
 //! network out, with an end or without. The *allow-list* holds addresses that no ban cuts; the
 //! *failsafe* addresses (the server, the operator, the configured ones) are never cut by anything.
 //!
@@ -21,9 +22,10 @@
 //! /8 (IPv4) and /16 (IPv6); 4,096 listeners per host are judged, more are said to be unjudged.
 //!
 //! **What it does not do yet.** Security groups; evaluating the rules of other tools: where an input
-//! chain drops by default, a finding about a port is one step less severe and says why. Tables of
-//! the older iptables are named, not read. Sockets of other network namespaces (most containers)
-//! are seen only where their ports are published on the host.
+//! chain drops by default, a finding about a port is one step less severe and says why. Of their rules
+//! of nat only where they send ports on is read, not for whom. Tables of the older iptables are named,
+//! not read. Sockets of other network namespaces (most containers) are seen only where their ports are
+//! published on the host.
 
 pub mod api;
 pub mod apply;
@@ -31,6 +33,7 @@ pub mod check;
 pub mod cli;
 pub mod draft;
 pub mod events;
+pub mod exposure;
 pub mod feed;
 pub mod filter;
 pub mod group;

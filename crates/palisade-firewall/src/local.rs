@@ -7,10 +7,13 @@ pub use book::Book;
 
 use crate::api::{exposure, given};
 use crate::draft::{self, Reach, Scene};
+use crate::exposure::{Rules, joined};
 use crate::model::Observed;
 use crate::spec::{Allow, Decision, Spec};
 use crate::store::BanRow;
-use crate::views::{AllowParams, AllowView, BanParams, BanView, ExposureView, Origin, RemoveParams, RulesetView};
+use crate::views::{
+    AllowParams, AllowView, BanParams, BanView, ExposureParams, ExposureView, Origin, RemoveParams, RulesetView,
+};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::routing::{delete, get, post};
@@ -223,18 +226,20 @@ async fn observed() -> Result<(HostId, Observed), ApiError> {
 
 async fn exposure_list(
     State(local): State<Local>,
+    which: Result<Query<ExposureParams>, QueryRejection>,
     params: Result<Query<PageParams>, QueryRejection>,
 ) -> Answer<Page<ExposureView>> {
-    let params = given::query(params)?;
+    let (which, params) = (given::query(which)?, given::query(params)?);
     let (host, observed) = observed().await?;
     let mut verdicts = Verdicts::new(host.clone(), local.clock.now());
     crate::check::check(&observed, &mut verdicts);
     let worst = exposure::worst_findings(verdicts.findings);
     let listeners = observed.listeners.unwrap_or_default();
-    let mut views: Vec<ExposureView> =
-        listeners.sockets.into_iter().map(|listener| exposure::view(&host, listener, &worst, None)).collect();
+    let wanted = observed.filter.as_ref().map(|told| told.segments.clone()).unwrap_or_default();
+    let rows = joined(&listeners, &observed.published.unwrap_or_default(), &Rules { wanted, told: observed.filter });
+    let mut views: Vec<ExposureView> = rows.into_iter().map(|row| exposure::view(&host, row, &worst, None)).collect();
     let nothing = if views.is_empty() { "nothing listens" } else { "no socket matches" };
-    views.retain(|v| exposure::matches(v, &params));
+    views.retain(|v| exposure::matches(v, &params) && which.open.is_none_or(|open| v.open == open));
     Ok(Json(Page::of(views, &params)?.because(listeners.unreadable.unwrap_or_else(|| nothing.to_owned()))))
 }
 

@@ -1,5 +1,6 @@
 //! What is observed of a host's network side, and from where a socket can be reached. Pure.
 
+use crate::exposure::Filtering;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -17,6 +18,10 @@ pub struct Observed {
     pub listeners: Option<Listeners>,
     /// What the kernel filters.
     pub ruleset: Option<Ruleset>,
+    /// Ports that the kernel forwards elsewhere; absent where that cannot be read.
+    pub published: Option<Vec<Published>>,
+    /// The rules that the agent in this process holds; absent outside of the agent.
+    pub filter: Option<Filtering>,
 }
 
 /// All sockets that wait for somebody else to begin.
@@ -31,6 +36,52 @@ pub struct Listeners {
     pub left_out: u64,
     /// The sockets, by protocol, port and address.
     pub sockets: Vec<Listener>,
+    /// Ports on which a database listens, or that are forwarded to one; those that only this host
+    /// reaches are left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub databases: Vec<(Protocol, u16)>,
+}
+
+/// Ports that packets from outside are sent on from, before any socket of the host is asked: by a rule
+/// of nat at prerouting (DNAT or redirect), as container engines write them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+pub struct Published {
+    /// tcp or udp.
+    pub protocol: Protocol,
+    /// The first port.
+    pub port: u16,
+    /// The last port; the first again for a single one.
+    pub port_last: u16,
+    /// Only packets to this address of the host; to all of them if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub address: Option<IpAddr>,
+    /// Where they are sent: `10.0.0.2:80`, `10.0.0.2`, `:8080` for the host itself; absent if the rule
+    /// takes it from a map.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// The table and the chain of the rule: `ip nat DOCKER`.
+    pub rule: String,
+}
+
+/// Entries of the section `published` at most.
+pub const PUBLISHED_MAX: usize = 4_096;
+
+impl Published {
+    /// From where it can be reached, by the address that packets are sent to.
+    pub fn scope(&self) -> Scope {
+        self.address.map_or(Scope::World, |address| scope(&Listener { address, ..Listener::default() }))
+    }
+
+    /// The port that packets arrive at in the end.
+    pub fn port_inside(&self) -> Option<u16> {
+        self.to.as_ref()?.rsplit_once(':')?.1.parse().ok()
+    }
+
+    /// True for a rule of a container engine.
+    pub fn is_docker(&self) -> bool {
+        self.rule.split(' ').any(|word| word.starts_with("DOCKER"))
+    }
 }
 
 /// One listening socket: a TCP socket in state LISTEN, or an unconnected UDP socket.

@@ -1,15 +1,20 @@
 //! Looks at what listens and at what the kernel filters. Only the running system has either.
 
-use crate::model::{Chain, Listener, Listeners, Observed, Ours, Protocol, Ruleset, SOCKETS_MAX, Table};
+use crate::exposure::{self, Filtering};
+use crate::model::{
+    Chain, Listener, Listeners, Observed, Ours, PUBLISHED_MAX, Protocol, Published, Ruleset, SOCKETS_MAX, Table,
+};
 use crate::ruleset::{Content, Until, table};
 use crate::stream::MARK_MASK;
 use crate::stream::foreign::canary;
+use crate::services;
 use palisade_core::{Clock, SystemClock};
 use palisade_guard::contract::chain as causes;
 use palisade_sys::listener::{self, Protocol as SysProtocol};
 use palisade_sys::nft::{self, Disturbs, Expr, Interval, Reader, Rule, Set, TableName, Verdict, intervals_of};
 use palisade_sys::{Root, SysError, dpkg};
 use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,6 +25,8 @@ const RULES_READ_MAX: usize = 20_000;
 const DISTURBERS_MAX: usize = 50;
 /// A table that its owner has switched off (`NFT_TABLE_F_DORMANT`).
 const DORMANT: u32 = 1;
+/// The base chain of our table that asks the rules about what comes in.
+const RULES_CHAIN: &str = "in";
 /// A ban that ends within this time counts as ended: the kernel's timer may be ahead of the clock.
 const END_MARGIN_MS: i64 = 5_000;
 
@@ -48,7 +55,54 @@ pub fn observe(root: &Root) -> Observed {
     if !root.is_live() {
         return Observed::default();
     }
-    Observed { listeners: Some(listeners(root)), ruleset: Some(ruleset(root)) }
+    let (mut listeners, ruleset) = (listeners(root), ruleset(root));
+    let published = ruleset.unreadable.is_none().then(published).flatten();
+    listeners.databases = services::databases(&listeners.sockets, published.as_deref().unwrap_or_default());
+    let filter = exposure::kept_now(SystemClock.now()).map(|told| Filtering { in_force: in_force(&ruleset), ..told });
+    Observed { listeners: Some(listeners), ruleset: Some(ruleset), published, filter }
+}
+
+/// Our table is there with the chain in which rules are asked.
+fn in_force(ruleset: &Ruleset) -> bool {
+    let ours = table();
+    let is_ours = |t: &&Table| t.name == ours.name && t.family == ours.family.to_string();
+    let asked = |t: &Table| t.chains.iter().any(|c| c.name == RULES_CHAIN && c.hook.is_some() && c.rules > 0);
+    ruleset.tables.iter().find(is_ours).is_some_and(asked)
+}
+
+/// The last listing of published ports and the generation that it is true for.
+static LAST_PUBLISHED: Mutex<Option<(u32, Vec<Published>)>> = Mutex::new(None);
+
+/// Ports that rules of nat send on; read anew only when a rule has changed. `None` if they cannot be
+/// read now.
+fn published() -> Option<Vec<Published>> {
+    let listed = Reader::open().and_then(|mut reader| {
+        let now = reader.generation()?;
+        let last = LAST_PUBLISHED.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_, known)) = last.filter(|(generation, _)| *generation == now) {
+            return Ok(known);
+        }
+        let (generation, found) = reader.consistent(Reader::published)?;
+        let mut found: Vec<Published> = found.into_iter().map(forwarded).collect();
+        found.sort();
+        found.dedup();
+        found.truncate(PUBLISHED_MAX);
+        *LAST_PUBLISHED.lock().unwrap_or_else(PoisonError::into_inner) = Some((generation, found.clone()));
+        Ok(found)
+    });
+    listed.map_err(|error| tracing::warn!(guard = crate::WORD, error = causes(&error), "published ports unknown")).ok()
+}
+
+fn forwarded(of: nft::Published) -> Published {
+    let to = match (of.to, of.to_port) {
+        (Some(address), Some(port)) => Some(SocketAddr::new(address, port).to_string()),
+        (Some(address), None) => Some(address.to_string()),
+        (None, Some(port)) => Some(format!(":{port}")),
+        (None, None) => None,
+    };
+    let protocol = if of.udp { Protocol::Udp } else { Protocol::Tcp };
+    let rule = format!("{} {}", of.table, of.chain);
+    Published { protocol, port: of.ports.0, port_last: of.ports.1, address: of.address, to, rule }
 }
 
 fn listeners(root: &Root) -> Listeners {

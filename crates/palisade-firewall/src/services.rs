@@ -1,6 +1,6 @@
 //! Which services the checks know, and by what. The tables are the policy: there is no other place.
 
-use crate::model::{Listener, Protocol};
+use crate::model::{Listener, Protocol, Published, Scope, scope};
 use palisade_core::Severity;
 
 /// Ports of one protocol, first and last.
@@ -229,6 +229,53 @@ pub fn is_process(process: &str, name: &str) -> bool {
 pub fn database(listener: &Listener) -> Option<&'static Service> {
     known(DATABASES, listener)
 }
+
+/// The ports on which databases listen, by process, package or port, and those that are forwarded to the
+/// usual port of one; sorted, each once. What only the host itself reaches is left out.
+pub fn databases(listeners: &[Listener], published: &[Published]) -> Vec<(Protocol, u16)> {
+    let reached = listeners.iter().filter(|l| scope(l) > Scope::Host && database(l).is_some());
+    let forwarded = published.iter().filter(|p| p.scope() > Scope::Host && database_behind(p).is_some());
+    let mut ports: Vec<(Protocol, u16)> = reached.map(|l| (l.protocol, l.port)).collect();
+    ports.extend(forwarded.map(|p| (p.protocol, p.port)));
+    ports.sort_unstable();
+    ports.dedup();
+    ports
+}
+
+/// The database that a published port leads to, by its usual port inside or outside.
+pub fn database_behind(published: &Published) -> Option<&'static Service> {
+    let on = |port: u16| DATABASES.iter().find(|s| within(s.ports, published.protocol, port));
+    let single = published.port == published.port_last;
+    published.port_inside().and_then(on).or_else(|| on(published.port).filter(|_| single))
+}
+
+/// What people call the service of `listener`, if it is known.
+pub fn name(listener: &Listener) -> Option<&'static str> {
+    let known = [database, plaintext, admin].into_iter().find_map(|known| known(listener)).map(|service| service.name);
+    known.or_else(|| unneeded(listener).map(|u| u.service.name)).or_else(|| common(listener.protocol, listener.port))
+}
+
+/// What people call the service that stands on a port as a rule.
+pub fn common(protocol: Protocol, port: u16) -> Option<&'static str> {
+    let services = DATABASES.iter().chain(PLAINTEXT).chain(ADMIN).chain(UNNEEDED.iter().map(|u| &u.service));
+    let known = services.into_iter().find(|s| within(s.ports, protocol, port)).map(|s| s.name);
+    known.or_else(|| COMMON.iter().find(|(p, number, _)| (*p, *number) == (protocol, port)).map(|(_, _, name)| *name))
+}
+
+/// Services that stand on their own port almost everywhere.
+const COMMON: &[(Protocol, u16, &str)] = &[
+    (Protocol::Tcp, 22, "SSH"),
+    (Protocol::Tcp, 53, "DNS"),
+    (Protocol::Udp, 53, "DNS"),
+    (Protocol::Tcp, 80, "HTTP"),
+    (Protocol::Udp, 123, "NTP"),
+    (Protocol::Tcp, 443, "HTTPS"),
+    (Protocol::Udp, 443, "HTTP/3"),
+    (Protocol::Tcp, 465, "mail submission"),
+    (Protocol::Tcp, 587, "mail submission"),
+    (Protocol::Tcp, 993, "IMAP"),
+    (Protocol::Udp, 51820, "WireGuard"),
+];
 
 /// The service without encryption that `listener` is.
 pub fn plaintext(listener: &Listener) -> Option<&'static Service> {

@@ -1,6 +1,7 @@
 //! What a host should hold: bans and the one address allow-list. Travels from server to agent, and
 //! is stored by both.
 
+use crate::exposure::Notes;
 use crate::filter::Filter;
 use palisade_core::{Cidr, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -86,6 +87,9 @@ pub struct Spec {
     /// A filter on probation: in force in the place of `filter` until its end, unless its plan is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub candidate: Option<Candidate>,
+    /// What the host's checks need to know of the policy beside the rules.
+    #[serde(skip_serializing_if = "Notes::is_empty")]
+    pub notes: Notes,
     /// Local only: decisions by plan id.
     pub decisions: BTreeMap<String, Decision>,
     /// Local only: addresses that the operator released although the server's spec bans them.

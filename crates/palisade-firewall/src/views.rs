@@ -1,6 +1,7 @@
 //! What callers of the API send and get; the same on the server and on the host's own socket.
 
-use crate::model::{Listener, Ours, Protocol, Scope, Table};
+use crate::exposure::{ByRule, Joined, Open, Path};
+use crate::model::{Ours, Protocol, Scope, Table};
 use crate::spec::{Allow, Ban};
 use palisade_core::{Cidr, HostId, Span, Timestamp};
 use palisade_guard::api::Can;
@@ -68,6 +69,34 @@ pub struct RemoveParams {
 pub struct HostParams {
     /// Only this host.
     pub host: Option<String>,
+}
+
+/// Which sockets.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ExposureParams {
+    /// Only this host.
+    pub host: Option<String>,
+    /// Only what is open to these in fact.
+    #[param(inline)]
+    pub open: Option<Open>,
+}
+
+/// Which cells.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct MatrixParams {
+    /// Words that must all occur in the host, the port (`tcp/22`), its service, the process, the package
+    /// or the rule.
+    pub q: Option<String>,
+}
+
+/// For which hosts.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct StarterParams {
+    /// Names, separated by commas; all hosts if absent.
+    pub hosts: Option<String>,
 }
 
 /// Who decides about a ban.
@@ -189,8 +218,29 @@ pub struct ExposureView {
     /// The package of its program.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub package: Option<String>,
-    /// From where it can be reached, by its address; rules are not evaluated.
+    /// From where it can be reached, by its address alone.
     pub scope: Scope,
+    /// From where the rules of the host let packets in to the port.
+    pub by_rule: ByRule,
+    /// To whom it is open in fact: by its address and by the rules that are in force. Rules of other
+    /// tools are not evaluated.
+    pub open: Open,
+    /// The rule that lets the widest in, or that shuts; `default/in` where none decides.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rule: Option<String>,
+    /// How packets come to it.
+    pub path: Path,
+    /// Where a published port leads: `10.0.0.2:80`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub to: Option<String>,
+    /// The last port of a published range.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub port_last: Option<u16>,
+    /// The mission calls the port high-risk.
+    pub high_risk: bool,
+    /// The database that it is, or leads to.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub database: Option<String>,
     /// The worst open finding about the port.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub finding: Option<String>,
@@ -205,14 +255,23 @@ pub struct ExposureView {
 }
 
 impl ExposureView {
-    /// A socket as it is shown.
-    pub fn of(host: &HostId, listener: Listener) -> ExposureView {
+    /// A socket or a published port as it is shown.
+    pub fn of(host: &HostId, joined: Joined) -> ExposureView {
+        let listener = joined.listener.unwrap_or_default();
         ExposureView {
             host: host.clone(),
-            protocol: listener.protocol,
-            port: listener.port,
-            address: listener.address,
-            scope: crate::model::scope(&listener),
+            protocol: joined.protocol,
+            port: joined.port,
+            address: joined.address,
+            scope: joined.scope,
+            by_rule: joined.by_rule,
+            open: joined.open,
+            rule: joined.rule,
+            path: joined.path,
+            to: joined.to,
+            port_last: (joined.port_last != joined.port).then_some(joined.port_last),
+            high_risk: joined.high_risk,
+            database: joined.database.map(str::to_owned),
             process: listener.process,
             pid: listener.pid,
             package: listener.package,

@@ -1,18 +1,27 @@
 //! Whether the host shuts what it is not asked to open, and whether our own table stands.
 
 use super::{DEFAULT_POLICY, FOREIGN_MARK, IPV6_POLICY, Inbound, PALISADE_TABLE, UNTRACKED};
+use crate::exposure::Filtering;
 use crate::model::{Ours, Ruleset};
 use palisade_core::{Fix, Verdicts};
 
-pub(super) fn check(ruleset: &Ruleset, inbound: &Inbound, verdicts: &mut Verdicts) {
+pub(super) fn check(ruleset: &Ruleset, inbound: &Inbound, filter: Option<&Filtering>, verdicts: &mut Verdicts) {
     if let Some(why) = &ruleset.unreadable {
         for check in [&DEFAULT_POLICY, &IPV6_POLICY, &PALISADE_TABLE, &FOREIGN_MARK, &UNTRACKED] {
             verdicts.unknown(check, format!("the nftables ruleset could not be read: {why}"));
         }
         return;
     }
-    default_policy(ruleset, inbound, verdicts);
-    ipv6_policy(ruleset, inbound, verdicts);
+    if filter.is_some_and(Filtering::shuts_by_default) {
+        verdicts.pass(&DEFAULT_POLICY);
+        verdicts.pass(&IPV6_POLICY); // our table is of the family inet
+    } else if filter.is_none() && rules_of_ours(ruleset) && inbound.v4.is_none() {
+        let why = "Palisade's own rules are in the kernel; what they let in, the agent knows: `palisade firewall exposure --local`";
+        verdicts.unknown(&DEFAULT_POLICY, why);
+    } else {
+        default_policy(ruleset, inbound, verdicts);
+        ipv6_policy(ruleset, inbound, verdicts);
+    }
     palisade_table(&ruleset.ours, verdicts);
     tracking(ruleset, verdicts);
 }
@@ -35,13 +44,19 @@ fn tracking(ruleset: &Ruleset, verdicts: &mut Verdicts) {
     }
 }
 
+/// The table of Palisade asks rules about what comes in.
+fn rules_of_ours(ruleset: &Ruleset) -> bool {
+    let table = ruleset.tables.iter().find(|t| t.family == "inet" && t.name == "palisade");
+    table.is_some_and(|t| t.chains.iter().any(|c| c.name == "in" && c.hook.is_some()))
+}
+
 fn default_policy(ruleset: &Ruleset, inbound: &Inbound, verdicts: &mut Verdicts) {
     if inbound.v4.is_some() {
         verdicts.pass(&DEFAULT_POLICY);
     } else if let Some(table) = legacy(ruleset, "ip filter") {
         verdicts.unknown(&DEFAULT_POLICY, unread(table));
     } else {
-        let text = "Let in what must be reached, SSH first, by an input chain, and then set its policy to drop; `ufw` and `firewalld` do both.";
+        let text = "Let in what must be reached, SSH first, by a security group that this host is in (`palisade firewall group propose` writes one from what listens), or by an input chain whose policy is drop; `ufw` and `firewalld` make one.";
         verdicts.fail(&DEFAULT_POLICY, "input", input_chains(ruleset), Fix::text(text));
     }
 }

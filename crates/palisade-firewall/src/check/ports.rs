@@ -1,13 +1,16 @@
 //! Whether what listens should be reachable from where it is.
 //!
-//! Rules of other tools are not evaluated yet: where an input chain drops by default, it may shut a
-//! port, so the severity is one step lower and the evidence says so.
+//! A port that our own rules shut is no finding; one that they let some in to is one as far as these
+//! get, and the evidence names the rule. Rules of other tools are not evaluated: where an input chain
+//! drops by default, it may shut a port, so the severity is one step lower and the evidence says so.
 
 use super::{
     ADMIN_INTERFACE, DATABASE_OPEN, HIGH_RISK_PORT, Inbound, PLAINTEXT_SERVICE, PORT_BELOW_30000, UNKNOWN_OWNER,
     UNNEEDED_LISTENER,
+    shut::{self, Ruled},
 };
-use crate::model::{Listener, Listeners, Protocol, Scope, scope};
+use crate::exposure::{Filtering, Open};
+use crate::model::{Listener, Listeners, Protocol, Published, Scope, scope};
 use crate::services::{self, FORWARDED, Service};
 use palisade_core::{Check, Fix, Severity, Verdicts};
 use std::collections::BTreeMap;
@@ -17,22 +20,34 @@ use std::net::IpAddr;
 const NAMED_MAX: usize = 8;
 
 /// All sockets on one port, as far as they can be reached from `Private` or further.
-struct Port<'a> {
-    protocol: Protocol,
-    number: u16,
-    scope: Scope,
+pub(super) struct Port<'a> {
+    pub(super) protocol: Protocol,
+    pub(super) number: u16,
+    pub(super) scope: Scope,
     sockets: Vec<&'a Listener>,
+    /// Where rules of nat send it.
+    published: Vec<&'a Published>,
+    /// What our rules say about it.
+    pub(super) ruled: Option<Ruled<'a>>,
 }
 
-pub(super) fn check(listeners: &Listeners, inbound: &Inbound, verdicts: &mut Verdicts) {
+/// `filter` are our rules, where they are in force.
+pub(super) fn check(
+    listeners: &Listeners,
+    published: &[Published],
+    inbound: &Inbound,
+    filter: Option<&Filtering>,
+    verdicts: &mut Verdicts,
+) {
     let why = match (&listeners.unreadable, listeners.left_out) {
         (Some(why), _) => Some(format!("the listening sockets could not be read: {why}")),
         (None, 1..) => Some(format!("{} sockets beyond the limit were not looked at", listeners.left_out)),
         (None, 0) => None,
     };
     if listeners.unreadable.is_none() {
-        let ports = ports(listeners);
-        each_port(&ports, inbound, verdicts);
+        let mut ports = ports(listeners, published);
+        shut::ruled(&mut ports, filter);
+        each_port(&ports, inbound, filter, verdicts);
         unknown_owner(listeners, &ports, verdicts);
     }
     if let Some(why) = why {
@@ -52,14 +67,18 @@ const PORT_CHECKS: [&Check; 7] = [
     &UNKNOWN_OWNER,
 ];
 
-fn each_port(ports: &[Port<'_>], inbound: &Inbound, verdicts: &mut Verdicts) {
+fn each_port(ports: &[Port<'_>], inbound: &Inbound, filter: Option<&Filtering>, verdicts: &mut Verdicts) {
     for check in PORT_CHECKS.iter().filter(|c| c.id != UNKNOWN_OWNER.id) {
         verdicts.pass(check);
     }
     for port in ports {
         let judged = [high_risk(port), database(port), exposed(port)];
         for (check, severity, service, fix) in judged.into_iter().flatten() {
+            if check.id == PORT_BELOW_30000.id && filter.is_some() {
+                continue; // the rule that opens it is the finding, see `firewall.open-by-rule`
+            }
             let (severity, note) = softened(severity, port, inbound);
+            let (severity, note) = shut::narrowed(check, severity, port, note);
             verdicts.fail_as(check, severity, port.object(), port.evidence(service) + &note, fix);
         }
     }
@@ -78,7 +97,10 @@ fn high_risk(port: &Port<'_>) -> Option<Judged> {
 
 /// Passes on private addresses: "restrict database services to an intranet".
 fn database(port: &Port<'_>) -> Option<Judged> {
-    let service = port.find(services::database)?;
+    let service = port.find(services::database).or_else(|| port.published().find_map(services::database_behind))?;
+    if shut::is_authorized(port) {
+        return None;
+    }
     let on_its_port = services::within(service.ports, port.protocol, port.number);
     let severity = if on_its_port { Severity::Critical } else { Severity::High };
     let fix = Fix::text(format!(
@@ -142,33 +164,37 @@ fn unknown_owner(listeners: &Listeners, ports: &[Port<'_>], verdicts: &mut Verdi
 
 fn softened(severity: Severity, port: &Port<'_>, inbound: &Inbound) -> (Severity, String) {
     let Some(chain) = port.shut_by(inbound) else { return (severity, String::new()) };
-    if port.sockets.iter().any(|l| l.process.as_deref().is_some_and(|p| FORWARDED.contains(&p))) {
+    if !port.published.is_empty()
+        || port.sockets.iter().any(|l| l.process.as_deref().is_some_and(|p| FORWARDED.contains(&p)))
+    {
         return (severity, format!("; published container ports are forwarded before the chain `{chain}` is asked"));
     }
-    let lower = match severity {
-        Severity::Critical => Severity::High,
-        Severity::High => Severity::Medium,
-        Severity::Medium => Severity::Low,
-        Severity::Low | Severity::Informational => Severity::Informational,
-    };
     (
-        lower,
+        shut::lower(severity),
         format!(
             "; one step less severe, since the chain `{chain}` drops by default and may shut it (its rules are not evaluated)"
         ),
     )
 }
 
-fn ports(listeners: &Listeners) -> Vec<Port<'_>> {
-    let mut by_port: BTreeMap<(Protocol, u16), Vec<&Listener>> = BTreeMap::new();
+/// What serves one port.
+type Serving<'a> = (Vec<&'a Listener>, Vec<&'a Published>);
+
+/// Published ranges are not judged port by port; they are shown.
+fn ports<'a>(listeners: &'a Listeners, published: &'a [Published]) -> Vec<Port<'a>> {
+    let mut by_port: BTreeMap<(Protocol, u16), Serving<'_>> = BTreeMap::new();
     for listener in listeners.sockets.iter().filter(|l| scope(l) > Scope::Host) {
-        by_port.entry((listener.protocol, listener.port)).or_default().push(listener);
+        by_port.entry((listener.protocol, listener.port)).or_default().0.push(listener);
+    }
+    for one in published.iter().filter(|p| p.port == p.port_last && p.scope() > Scope::Host) {
+        by_port.entry((one.protocol, one.port)).or_default().1.push(one);
     }
     by_port
         .into_iter()
-        .map(|((protocol, number), sockets)| {
-            let scope = sockets.iter().map(|l| scope(l)).max().unwrap_or(Scope::Host);
-            Port { protocol, number, scope, sockets }
+        .map(|((protocol, number), (sockets, published))| {
+            let scopes = sockets.iter().map(|l| scope(l)).chain(published.iter().map(|p| p.scope()));
+            let scope = scopes.max().unwrap_or(Scope::Host);
+            Port { protocol, number, scope, sockets, published, ruled: None }
         })
         .collect()
 }
@@ -178,8 +204,16 @@ impl<'a> Port<'a> {
         format!("{}/{}", self.protocol, self.number)
     }
 
+    /// None when our rules let nobody in from the world.
     fn world(&self) -> impl Iterator<Item = &'a Listener> {
-        self.sockets.iter().copied().filter(|l| scope(l) == Scope::World)
+        let open = self.scope == Scope::World;
+        self.sockets.iter().copied().filter(move |l| open && scope(l) == Scope::World)
+    }
+
+    /// As [`Port::world`], for what is sent on.
+    fn published(&self) -> impl Iterator<Item = &'a Published> {
+        let open = self.scope == Scope::World;
+        self.published.iter().copied().filter(move |p| open && p.scope() == Scope::World)
     }
 
     fn find(&self, which: fn(&Listener) -> Option<&'static Service>) -> Option<&'static Service> {
@@ -196,19 +230,31 @@ impl<'a> Port<'a> {
                 None => by_owner.push((owner, vec![listener.endpoint()])),
             }
         }
-        let from = if self.scope == Scope::World { "the world" } else { "private networks" };
+        let from = self.from();
         let on = service.map(|s| format!("{s} on ")).unwrap_or_default();
         let said = by_owner
             .iter()
             .take(NAMED_MAX)
             .map(|(owner, at)| format!("{on}{}, reachable from {from}: {owner}", listed(at)));
-        said.collect::<Vec<_>>().join("; ")
+        let sent = self.published.iter().take(NAMED_MAX).map(|p| {
+            let to = p.to.as_ref().map(|to| format!(" to {to}")).unwrap_or_default();
+            format!("{on}port {}, reachable from {from}: sent on{to} by the chain `{}`", self.number, p.rule)
+        });
+        said.chain(sent).collect::<Vec<_>>().join("; ")
+    }
+
+    fn from(&self) -> &'static str {
+        match (self.scope, self.ruled.as_ref().map(|r| r.open)) {
+            (Scope::World, Some(Open::Named)) => "named networks",
+            (Scope::World, _) => "the world",
+            _ => "private networks",
+        }
     }
 
     /// The chain that keeps out what no rule lets in, if one does so for every socket. `::` takes
     /// IPv4 too, unless the socket says otherwise (ipv6(7), IPV6_V6ONLY).
     fn shut_by<'i>(&self, inbound: &'i Inbound) -> Option<&'i str> {
-        let mut first = None;
+        let mut first = self.sockets.is_empty().then_some(inbound.v4.as_deref()).flatten();
         for listener in &self.sockets {
             let (v4, v6) = match listener.address.to_canonical() {
                 IpAddr::V4(_) => (true, false),

@@ -13,5 +13,6 @@ pub mod kind;
 pub mod model;
 pub mod normal;
 pub mod resolve;
+pub mod starter;
 pub mod store;
 pub mod trial;

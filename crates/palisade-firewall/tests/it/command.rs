@@ -64,6 +64,13 @@ async fn every_command_asks_for_what_its_words_say() {
         ),
         ("firewall allow list", "GET /api/v1/firewall/allow", Value::Null),
         ("firewall allow remove 192.0.2.0/24", "DELETE /api/v1/firewall/allow/192.0.2.0%2F24", Value::Null),
+        ("firewall exposure --open named", "GET /api/v1/firewall/exposure?limit=1000&open=named", Value::Null),
+        ("firewall group propose", "GET /api/v1/firewall/groups/starter", Value::Null),
+        (
+            "firewall group propose --host web-1 --host db-1",
+            "GET /api/v1/firewall/groups/starter?hosts=web-1,db-1",
+            Value::Null,
+        ),
         ("firewall exposure --host web-1", "GET /api/v1/firewall/exposure?limit=1000&host=web-1", Value::Null),
     ] {
         assert_eq!(asked(words).await, Ok((call.to_owned(), body)), "{words}");

@@ -11,6 +11,7 @@ mod disturb;
 mod expr;
 mod map;
 mod monitor;
+mod published;
 mod read;
 mod set;
 mod wire;
@@ -23,6 +24,7 @@ pub use expr::{
 pub use disturb::Disturbs;
 pub use map::{Entry, Key};
 pub use monitor::{Change, Monitor, Touched};
+pub use published::{PUBLISHED_MAX, Published};
 pub use read::{ENTRIES_MAX, Reader};
 pub use set::{Element, Interval, elements_of, intervals_of};
 pub use write::{Batch, Writer};

@@ -186,7 +186,7 @@ impl Reader {
         })
     }
 
-    fn list<T>(
+    pub(super) fn list<T>(
         &mut self,
         kind: u16,
         family: Family,
