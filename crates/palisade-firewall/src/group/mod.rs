@@ -8,5 +8,6 @@
 pub mod effects;
 pub mod kind;
 pub mod model;
+pub mod overlay;
 pub mod resolve;
 pub mod store;
