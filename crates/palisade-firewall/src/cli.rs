@@ -1,5 +1,8 @@
 //! `palisade firewall …`.
 
+mod group;
+mod host;
+
 use anyhow::Result;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use palisade_core::{Cidr, HostId, Span};
@@ -11,7 +14,7 @@ use std::process::ExitCode;
 /// The noun, for the frame.
 pub const COMMAND: GuardCommand = GuardCommand { command: Firewall::command, run };
 
-/// Bans, the address allow-list, and what can be reached
+/// Security groups, bans, the address allow-list, and what can be reached
 #[derive(Debug, Parser)]
 #[command(name = "firewall")]
 struct Firewall {
@@ -21,6 +24,20 @@ struct Firewall {
 
 #[derive(Debug, Subcommand)]
 enum Noun {
+    /// Security groups: who may reach which hosts, and whom those reach
+    #[command(subcommand)]
+    Group(group::GroupVerb),
+    /// All rules of one host
+    #[command(subcommand)]
+    Policy(group::PolicyVerb),
+    /// What is in force on a host; with --local also without the server
+    Status(host::StatusArgs),
+    /// Cut a host off from everything but the failsafe addresses
+    Isolate(host::IsolateArgs),
+    /// Let a host that is cut off speak again
+    Release(host::ReleaseArgs),
+    /// Show which hosts are cut off
+    Isolated,
     /// Addresses and networks that are shut out
     #[command(subcommand)]
     Ban(BanVerb),
@@ -100,6 +117,12 @@ enum AllowVerb {
 fn run(matches: clap::ArgMatches, context: CliContext) -> BoxFuture<'static, Result<ExitCode>> {
     Box::pin(async move {
         match Firewall::from_arg_matches(&matches)?.noun {
+            Noun::Group(verb) => group::group(verb, &context).await?,
+            Noun::Policy(verb) => group::policy(verb, &context).await?,
+            Noun::Status(args) => host::status(args, &context).await?,
+            Noun::Isolate(args) => host::isolate(args, &context).await?,
+            Noun::Release(args) => host::release(args, &context).await?,
+            Noun::Isolated => host::isolated(&context).await?,
             Noun::Ban(verb) => ban(verb, &context).await?,
             Noun::Allow(verb) => allow(verb, &context).await?,
             Noun::Exposure { host } => exposure(host, &context).await?,
@@ -175,10 +198,13 @@ async fn list(context: &CliContext, path: &str, columns: &[&str], fields: &[&str
     Ok(())
 }
 
-/// An empty list of hosts is all of them.
+/// An empty list of hosts is all of them; of what is on probation the end is said.
 fn said(row: &Value, field: &str) -> String {
-    let cell = cell(row, field);
-    if field == "hosts" && cell.is_empty() { "all".to_owned() } else { cell }
+    match field {
+        "probation" => cell(&row[field], "until"),
+        "hosts" if row[field].as_array().is_some_and(Vec::is_empty) => "all".to_owned(),
+        _ => cell(row, field),
+    }
 }
 
 async fn change(context: &CliContext, method: &'static str, path: &str, body: Option<Value>) -> Result<()> {

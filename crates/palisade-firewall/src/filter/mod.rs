@@ -11,5 +11,6 @@ pub mod model;
 pub mod program;
 pub mod reach;
 pub mod text;
+pub mod verdict;
 
 pub use model::{AddressSet, Defaults, Filter, Layer, Peers, Rule};

@@ -191,13 +191,35 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_with_its_place() {
         for (given, expected) in [
-            (document("SecurtyGroup", "x", json!({})), "kind: the firewall has no kind `SecurtyGroup`; did you mean `SecurityGroup`?"),
-            (document("Probe", "x", json!({})), "kind: the firewall has no kind `Probe`; the kinds are Host, PortPolicy, PrefixList, SecurityGroup"),
+            (
+                document("SecurtyGroup", "x", json!({})),
+                "kind: the firewall has no kind `SecurtyGroup`; did you mean `SecurityGroup`?",
+            ),
+            (
+                document("Probe", "x", json!({})),
+                "kind: the firewall has no kind `Probe`; the kinds are Host, PortPolicy, PrefixList, SecurityGroup",
+            ),
             (document("Host", "a/b", json!({})), "name: "),
-            (document("Host", "a", json!({ "adresses": [] })), "spec.adresses: unknown field `adresses`; did you mean `addresses`?"),
-            (document("Host", "a", json!({ "addresses": ["198.51.100.7", "127.0.0.1"] })), "spec.addresses[1]: `127.0.0.1` is reached on no other host"),
-            (document("Host", "a", json!({ "addresses": ["web.example.org"] })), "spec.addresses[0]: `web.example.org` is no address"),
-            (document("SecurityGroup", "web", json!({ "rules": [{ "action": "allow", "protocol": "tcp", "ports": ["90-80"], "peers": ["any"] }] })), "spec.rules[0].ports[0]: "),
+            (
+                document("Host", "a", json!({ "adresses": [] })),
+                "spec.adresses: unknown field `adresses`; did you mean `addresses`?",
+            ),
+            (
+                document("Host", "a", json!({ "addresses": ["198.51.100.7", "127.0.0.1"] })),
+                "spec.addresses[1]: `127.0.0.1` is reached on no other host",
+            ),
+            (
+                document("Host", "a", json!({ "addresses": ["web.example.org"] })),
+                "spec.addresses[0]: `web.example.org` is no address",
+            ),
+            (
+                document(
+                    "SecurityGroup",
+                    "web",
+                    json!({ "rules": [{ "action": "allow", "protocol": "tcp", "ports": ["90-80"], "peers": ["any"] }] }),
+                ),
+                "spec.rules[0].ports[0]: ",
+            ),
         ] {
             assert!(refused(&given).starts_with(expected), "{given}: {}", refused(&given));
         }
