@@ -118,6 +118,10 @@ pub trait Keep: Send + Sync + 'static {
 
 /// What a guard's local API may do to its local spec.
 pub trait LocalDesk: Send + Sync {
+    /// The host that it is on; `None` where only the system knows.
+    fn host(&self) -> Option<palisade_core::HostId> {
+        None
+    }
     /// The specs in force: the server's, then the local one.
     fn specs(&self) -> SpecPair;
     /// Stores a new local spec on disk, applies it at once, and answers with the plan as carried
