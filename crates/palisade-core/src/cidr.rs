@@ -61,6 +61,14 @@ impl Cidr {
         self.0.contains(&address.to_canonical())
     }
 
+    /// The fewest networks that hold the same addresses, sorted.
+    pub fn merged(networks: Vec<Cidr>) -> Vec<Cidr> {
+        let nets: Vec<IpNet> = networks.into_iter().map(|cidr| cidr.0).collect();
+        let mut merged: Vec<Cidr> = IpNet::aggregate(&nets).into_iter().map(Cidr).collect();
+        merged.sort_unstable();
+        merged
+    }
+
     /// True if the two networks share an address.
     pub fn overlaps(self, other: Cidr) -> bool {
         self.0.contains(&other.0) || other.0.contains(&self.0)
@@ -141,6 +149,14 @@ mod tests {
     fn a_mapped_address_is_its_ipv4_address_and_a_mapped_network_is_refused() {
         assert_eq!(said("::ffff:10.0.0.1"), "10.0.0.1");
         assert!(said("::ffff:10.0.0.0/104").starts_with("error"));
+    }
+
+    #[test]
+    fn networks_that_lie_in_others_or_join_with_them_are_merged() {
+        let given = ["10.0.1.0/24", "10.0.0.0/24", "10.0.1.7", "2001:db8::/33", "2001:db8:8000::/33", "192.0.2.1"];
+        let merged = Cidr::merged(given.iter().map(|c| c.parse().expect("a network")).collect());
+        let said: Vec<String> = merged.iter().map(Cidr::to_string).collect();
+        assert_eq!(said, ["10.0.0.0/23", "192.0.2.1", "2001:db8::/32"]);
     }
 
     #[test]

@@ -77,5 +77,5 @@ impl Guard for Firewall {
 
 /// The guard, for the frame.
 pub fn guard() -> Entry {
-    Entry::new(Firewall).keeps(keep::keeper).serves(resolve::Server).commands(cli::COMMAND)
+    Entry::new(Firewall).keeps(keep::keeper).serves(resolve::Server::default()).commands(cli::COMMAND)
 }

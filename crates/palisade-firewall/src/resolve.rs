@@ -1,6 +1,7 @@
 //! From what is stored to the spec of one host.
 
 use crate::api::kind::AddressAllow;
+use crate::group::{self, fleet::Fleets};
 use crate::spec::{Allow, Ban, Spec};
 use crate::store::{self, BanRow};
 use palisade_core::{Cidr, HostId, Plan, Timestamp};
@@ -43,8 +44,10 @@ pub fn longest<'a>(bans: impl IntoIterator<Item = &'a Ban>, now: Timestamp) -> V
 }
 
 /// The server's half of the guard.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Server;
+#[derive(Clone, Default)]
+pub struct Server {
+    fleets: Arc<Fleets>,
+}
 
 impl Serve for Server {
     fn migrations(&self) -> &'static [&'static str] {
@@ -56,9 +59,12 @@ impl Serve for Server {
     }
 
     fn kinds(&self) -> Vec<Arc<dyn Kind>> {
-        vec![Arc::new(AddressAllow)]
+        let mut kinds: Vec<Arc<dyn Kind>> = vec![Arc::new(AddressAllow)];
+        kinds.extend(group::kind::kinds());
+        kinds
     }
 
+    /// `None` for a host that would have too many rules: it keeps its last spec.
     fn resolve<'a>(
         &'a self,
         db: &'a mut SqliteConnection,
@@ -68,30 +74,71 @@ impl Serve for Server {
         Box::pin(async move {
             let bans = store::ban_list(db, Some(host), now).await?;
             let allow = store::allow_list(db, now).await?;
-            let spec = spec(host, &bans, &allow, now);
+            let ready = self.fleets.ready(db, now, true).await?;
+            let Some((filter, candidate)) = ready.filter(host, now) else {
+                tracing::warn!(host.id = %host, "too many rules: the host keeps its last spec");
+                return Ok(None);
+            };
+            let spec = Spec { filter, candidate, ..spec(host, &bans, &allow, now) };
             let decode = |source| GuardError::Decode { what: "spec", guard: crate::WORD, source };
             serde_json::to_value(spec).map(Some).map_err(decode)
         })
     }
 
-    /// A host without a ban of its own has what the whole fleet has.
+    /// Hosts without a ban of their own share a spec if groups and policy treat them alike.
     fn scope<'a>(
         &'a self,
         db: &'a mut SqliteConnection,
         host: &'a HostId,
+        now: Timestamp,
     ) -> BoxFuture<'a, Result<Option<String>, GuardError>> {
-        Box::pin(async move { Ok((!store::ban_of_host(db, host).await?).then(|| "fleet".to_owned())) })
+        Box::pin(async move {
+            if store::ban_of_host(db, host).await? {
+                return Ok(None);
+            }
+            let ready = self.fleets.ready(db, now, true).await?;
+            Ok(Some(ready.key(host, now)))
+        })
+    }
+
+    fn section_changed<'a>(
+        &'a self,
+        db: &'a mut SqliteConnection,
+        host: &'a HostId,
+        section: &'a str,
+        _old: Option<&'a Value>,
+        new: &'a Value,
+        _at: Timestamp,
+    ) -> BoxFuture<'a, Result<(), GuardError>> {
+        Box::pin(async move {
+            if section == "listeners" { group::change::listeners_changed(db, host, new).await } else { Ok(()) }
+        })
+    }
+
+    fn host_changed<'a>(
+        &'a self,
+        db: &'a mut SqliteConnection,
+        host: &'a HostId,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<HostId>, GuardError>> {
+        Box::pin(async move {
+            let ready = self.fleets.ready(&mut *db, now, false).await?;
+            group::change::host_changed(db, &ready, host).await
+        })
     }
 
     fn keep<'a>(&'a self, db: &'a mut SqliteConnection, plan: &'a Plan) -> BoxFuture<'a, Result<(), GuardError>> {
-        Box::pin(async move { store::ban_keep(db, &plan.id).await.map(|_| ()) })
+        Box::pin(async move {
+            store::ban_keep(db, &plan.id).await?;
+            group::change::keep(db, &plan.id).await
+        })
     }
 
     /// A plan on probation may be rolled back after its bans were removed by hand; a plan for good
     /// that has added nothing (a removal) cannot be undone, and says so.
     fn rollback<'a>(&'a self, db: &'a mut SqliteConnection, plan: &'a Plan) -> BoxFuture<'a, Result<(), GuardError>> {
         Box::pin(async move {
-            let removed = store::plan_delete(db, &plan.id).await?;
+            let removed = store::plan_delete(db, &plan.id).await? + group::change::isolation_undo(db, &plan.id).await?;
             if removed == 0 && plan.deadline.is_none() {
                 return Err(GuardError::Refused(format!("nothing that plan `{}` added is left to undo", plan.id)));
             }
@@ -100,7 +147,10 @@ impl Serve for Server {
     }
 
     fn tend<'a>(&'a self, db: &'a mut SqliteConnection, now: Timestamp) -> BoxFuture<'a, Result<(), GuardError>> {
-        Box::pin(async move { store::ended_delete(db, now).await.map(|_| ()) })
+        Box::pin(async move {
+            store::ended_delete(db, now).await?;
+            group::change::ended(db, now).await
+        })
     }
 }
 

@@ -336,6 +336,7 @@ pub trait Serve: Send + Sync + 'static {
         &'a self,
         _db: &'a mut SqliteConnection,
         _host: &'a HostId,
+        _now: Timestamp,
     ) -> BoxFuture<'a, Result<Option<String>, GuardError>> {
         Box::pin(async { Ok(None) })
     }

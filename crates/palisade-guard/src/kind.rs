@@ -72,6 +72,15 @@ pub trait Kind: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Option<Vec<Held>>, GuardError>> {
         Box::pin(async { Ok(None) })
     }
+    /// The longest spec, as JSON.
+    fn spec_bytes_max(&self) -> usize {
+        crate::resource::SPEC_BYTES_MAX
+    }
+    /// What this kind's changes are judged together with: of the kinds with the same answer, the last
+    /// one that is asked within a change ([`Asked::last`]) says what all of them do.
+    fn together(&self) -> &'static str {
+        self.name()
+    }
     /// Puts changes into the kind's own tables, in the caller's transaction, and says what they do.
     /// All of them in one call, so that what they need is read once. A dry run does the same and is
     /// undone.
@@ -110,6 +119,8 @@ pub struct Asked<'a> {
     pub force: bool,
     /// How long to try what is on probation, in seconds, if the caller says so.
     pub probation_s: Option<u32>,
+    /// No other kind that is judged together with this one is still to come in this change.
+    pub last: bool,
 }
 
 /// One change that a kind is asked for.

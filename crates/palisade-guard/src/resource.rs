@@ -33,15 +33,17 @@ pub use undo::undo;
 use crate::kind::Action;
 use crate::store::{ResourceRow, Source, VersionRow};
 use difference::Difference;
-use palisade_core::{Plan, Timestamp};
+use palisade_core::{Plan, Span, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
 /// Documents in one change.
 pub const DOCUMENTS_MAX: usize = 2_000;
-/// One spec as JSON, in bytes.
+/// One spec as JSON, in bytes, of kinds that say nothing else; events hold no longer ones.
 pub const SPEC_BYTES_MAX: usize = 256 << 10;
+/// The longest probation of a change, in seconds.
+pub const PROBATION_S_MAX: u64 = 86_400;
 /// A name, in bytes.
 pub const NAME_BYTES_MAX: usize = 255;
 /// Resources of one kind.
@@ -75,6 +77,21 @@ pub struct ApplyParams {
     /// Answer with the plan and change nothing.
     #[serde(default)]
     pub dry_run: bool,
+    /// Do also what would be refused because it could cut somebody off; that is on probation in any case.
+    #[serde(default)]
+    pub force: bool,
+    /// How long a change that could cut somebody off is tried before it is undone by itself, unless its
+    /// plan is kept: `0s` to `1d`; what the kind says if absent.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "60s")]
+    pub probation: Option<Span>,
+}
+
+impl ApplyParams {
+    /// These documents, as they are.
+    pub fn of(resources: Vec<Document>) -> ApplyParams {
+        ApplyParams { resources, dry_run: false, force: false, probation: None }
+    }
 }
 
 /// What a change does, or would do.

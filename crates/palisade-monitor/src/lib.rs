@@ -160,6 +160,7 @@ impl Serve for MonitorServe {
         &'a self,
         db: &'a mut SqliteConnection,
         host: &'a HostId,
+        _now: Timestamp,
     ) -> BoxFuture<'a, Result<Option<String>, GuardError>> {
         Box::pin(setting::scope(db, host))
     }

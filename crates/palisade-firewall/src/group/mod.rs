@@ -5,9 +5,13 @@
 //! [`resolve`] (pure) makes the [`Filter`](crate::filter::Filter) of one host of them, and
 //! [`effects`] (pure) says what a change opens and closes.
 
+pub mod change;
 pub mod effects;
+pub mod fleet;
 pub mod kind;
 pub mod model;
 pub mod overlay;
+pub mod normal;
 pub mod resolve;
 pub mod store;
+pub mod trial;

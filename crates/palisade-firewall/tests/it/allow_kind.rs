@@ -22,7 +22,7 @@ fn entry(name: &str, spec: Value) -> Document {
 }
 
 async fn apply(server: &Server, given: &[Document]) -> Result<Applied, ApplyError> {
-    let params = ApplyParams { resources: given.to_vec(), dry_run: false };
+    let params = ApplyParams::of(given.to_vec());
     resource::apply(&server.context, &kinds(server), &caller(), params).await
 }
 

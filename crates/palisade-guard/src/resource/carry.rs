@@ -10,6 +10,7 @@ use crate::contract::GuardError;
 use crate::kind::{Action, Asked, Effects, Kind, SpecChange};
 use crate::store::{self, Author, ResourceRow, Source};
 use axum::http::StatusCode;
+use jiff::SignedDuration;
 use palisade_core::{Effect, EffectKind, Event, Generation, Outcome, Plan, PlanState, Severity, Timestamp};
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
@@ -19,6 +20,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const LISTED_MAX: usize = 100;
 /// Resources that a title names, and differences that an event names.
 const NAMED_MAX: usize = 3;
+/// Characters of a value that a sentence holds.
+const VALUE_CHARS_MAX: usize = 1_000;
 
 /// What happens to one resource.
 pub struct Edit<'k> {
@@ -55,6 +58,15 @@ impl Edit<'_> {
     }
 }
 
+/// How a change is made that could cut somebody off.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Trying {
+    /// It is made although it would be refused.
+    pub force: bool,
+    /// How long it is tried, if the caller says so.
+    pub probation_s: Option<u32>,
+}
+
 /// What was carried out, before it is committed or undone.
 pub struct Carried {
     /// One plan per guard, as stored.
@@ -85,7 +97,7 @@ impl Carried {
 pub async fn carry(
     context: &ServerContext,
     kinds: &Kinds,
-    caller: &Caller,
+    (caller, trying): (&Caller, Trying),
     db: &mut SqliteConnection,
     edits: &[Edit<'_>],
 ) -> Result<Carried, ApiError> {
@@ -94,17 +106,21 @@ pub async fn carry(
     let mut plans: Vec<Plan> = Vec::new();
     let mut versions: Vec<u64> = edits.iter().map(|e| e.old.as_ref().map_or(0, |o| o.version)).collect();
     let mut topics = BTreeSet::new();
-    for group in groups(kinds, edits) {
+    let groups = groups(kinds, edits);
+    for (at, group) in groups.iter().enumerate() {
         let kind = edits[group[0]].kind;
+        let last = is_last(edits, &groups, at);
         let begun = plans.iter().position(|plan| plan.guard == kind.guard());
-        let at = begun.unwrap_or(plans.len());
+        let plan_at = begun.unwrap_or(plans.len());
         if begun.is_none() {
             let id = plan_id(db, plans.len()).await?;
             plans.push(Plan { id, ..empty(kind.guard(), &caller.name, now) });
         }
-        let plan = &mut plans[at];
-        add(plan, act(context, caller, db, edits, &group, &plan.id).await?);
-        for n in group {
+        let plan = &mut plans[plan_at];
+        let change = Change { caller, plan: &plan.id, trying, last };
+        let effects = act(context, &change, db, edits, group).await?;
+        add(plan, effects);
+        for &n in group {
             versions[n] = written(context, db, caller, &edits[n], &plan.id, now).await?;
         }
         topics.extend(kind.topics().iter().map(|t| (*t).to_owned()));
@@ -129,26 +145,43 @@ pub async fn carry_back(
     edits: &[Edit<'_>],
 ) -> Result<(), ApiError> {
     allowed(caller, edits)?;
-    for group in groups(kinds, edits) {
-        act(context, caller, db, edits, &group, "").await?;
-        for n in group {
+    let groups = groups(kinds, edits);
+    for (at, group) in groups.iter().enumerate() {
+        let last = is_last(edits, &groups, at);
+        let change = Change { caller, plan: "", trying: Trying::default(), last };
+        act(context, &change, db, edits, group).await?;
+        for &n in group {
             written(context, db, caller, &edits[n], "", context.now()).await?;
         }
     }
     Ok(())
 }
 
+/// The part of a change that one kind carries out.
+struct Change<'a> {
+    caller: &'a Caller,
+    plan: &'a str,
+    trying: Trying,
+    last: bool,
+}
+
+/// True if no kind after the group at `at` is judged together with that of the group.
+fn is_last(edits: &[Edit<'_>], groups: &[Vec<usize>], at: usize) -> bool {
+    let together = |group: &Vec<usize>| edits[group[0]].kind.together();
+    groups[at + 1..].iter().all(|later| together(later) != together(&groups[at]))
+}
+
 /// Has one kind put the edits of `group`, which are all of that kind.
 async fn act(
     context: &ServerContext,
-    caller: &Caller,
+    change: &Change<'_>,
     db: &mut SqliteConnection,
     edits: &[Edit<'_>],
     group: &[usize],
-    plan: &str,
 ) -> Result<Effects, ApiError> {
     let changes: Vec<SpecChange> = group.iter().map(|n| edits[*n].change()).collect();
-    let asked = Asked { context, caller, now: context.now(), plan, force: false, probation_s: None };
+    let Change { caller, plan, last, trying: Trying { force, probation_s } } = *change;
+    let asked = Asked { context, caller, now: context.now(), plan, force, probation_s, last };
     let Some(first) = group.first() else { return Ok(Effects::default()) };
     edits[*first].kind.apply(&asked, db, &changes).await.map_err(|refused| {
         match refused.index.and_then(|index| group.get(index)) {
@@ -231,6 +264,9 @@ fn add(plan: &mut Plan, effects: Effects) {
     plan.steps.extend(effects.steps);
     plan.hosts.extend(effects.hosts);
     plan.observed_at = plan.observed_at.into_iter().chain(effects.observed_at).min();
+    plan.probation_s = plan.probation_s.into_iter().chain(effects.probation_s).min();
+    let end = |s| plan.created_at.checked_add(SignedDuration::from_secs(i64::from(s))).ok();
+    plan.deadline = plan.probation_s.and_then(end);
 }
 
 fn finish<'e>(plan: &mut Plan, edits: impl Iterator<Item = &'e Edit<'e>>) {
@@ -312,7 +348,7 @@ fn event(edit: &Edit<'_>, caller: &Caller, plan: &str, version: u64, now: Timest
     };
     let before = edit.old.as_ref().map(|o| &o.spec);
     let differences = difference::of(before, edit.new.as_ref());
-    let fields = listed(differences.iter().map(|d| format!("{} {} -> {}", d.path, d.before, d.after)));
+    let fields = listed(differences.iter().map(|d| format!("{} {} -> {}", d.path, short(&d.before), short(&d.after))));
     let over = edit.overwrites.as_ref().map(|o| format!(", over version {} by {}", o.version, o.updated_by));
     let why = if verb == "change" { format!(": {fields}") } else { String::new() };
     Event {
@@ -325,8 +361,22 @@ fn event(edit: &Edit<'_>, caller: &Caller, plan: &str, version: u64, now: Timest
         message: format!("{did} {}{why}{}", edit.called(), over.unwrap_or_default()),
         object: Some(edit.called()),
         audit: true,
-        data: json!({ "plan": plan, "version": version, "before": before, "after": edit.new }),
+        data: json!({ "plan": plan, "version": version, "before": before.and_then(kept), "after": edit.new.as_ref().and_then(kept) }),
     }
+}
+
+/// A value as a sentence holds it.
+fn short(value: &Value) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= VALUE_CHARS_MAX {
+        return text;
+    }
+    text.chars().take(VALUE_CHARS_MAX).chain(['…']).collect()
+}
+
+/// What an event holds of a spec; the versions of the resource hold all of it.
+fn kept(spec: &Value) -> Option<&Value> {
+    (spec.to_string().len() <= super::SPEC_BYTES_MAX).then_some(spec)
 }
 
 fn result(edit: &Edit<'_>, version: u64) -> ResultView {

@@ -1,11 +1,11 @@
 //! Applying documents, and deleting one resource: read, judge, carry out, or leave all as it was.
 
 use super::basis::{self, Basis};
-use super::carry::{self, Carried, Edit};
+use super::carry::{self, Carried, Edit, Trying};
 use super::kinds::Kinds;
 use super::{
     Applied, ApplyParams, Conflict, ConflictBody, DOCUMENTS_MAX, Document, NAME_BYTES_MAX, Overwritten,
-    RESOURCES_PER_KIND_MAX, SPEC_BYTES_MAX, current,
+    PROBATION_S_MAX, RESOURCES_PER_KIND_MAX, current,
 };
 use crate::ServerContext;
 use crate::api::{ApiError, Caller};
@@ -66,6 +66,7 @@ pub async fn apply(
     caller: &Caller,
     params: ApplyParams,
 ) -> Result<Applied, ApplyError> {
+    let trying = trying(&params)?;
     let all = read(kinds, params.resources)?;
     let mut tx = context.begin().await?;
     let now = context.now();
@@ -79,7 +80,15 @@ pub async fn apply(
         Ok(edits) => edits,
         Err(error) => return Err(refused(context, tx, caller, params.dry_run, error).await?),
     };
-    end(context, kinds, caller, tx, edits, params.dry_run).await
+    end(context, kinds, (caller, trying), tx, edits, params.dry_run).await
+}
+
+fn trying(params: &ApplyParams) -> Result<Trying, ApiError> {
+    let probation_s = params.probation.map(|span| span.as_secs());
+    if probation_s.is_some_and(|s| s > PROBATION_S_MAX) {
+        return Err(ApiError::invalid("`probation` is longer than 1d").at("probation"));
+    }
+    Ok(Trying { force: params.force, probation_s: probation_s.and_then(|s| u32::try_from(s).ok()) })
 }
 
 /// Deletes one resource; `version` is the one that was seen, if any was.
@@ -110,7 +119,7 @@ pub async fn delete(
         return Err(refused(context, tx, caller, dry_run, conflicting(vec![conflict])).await?);
     }
     let edit = Edit { kind, name: name.to_owned(), old: Some(row), new: None, source: Source::Edit, overwrites: None };
-    end(context, kinds, caller, tx, vec![edit], dry_run).await
+    end(context, kinds, (caller, Trying::default()), tx, vec![edit], dry_run).await
 }
 
 /// The error about a resource that is not there, with the name that is most like it.
@@ -128,13 +137,13 @@ pub async fn missing(context: &ServerContext, kind: &dyn Kind, name: &str) -> Re
 async fn end(
     context: &ServerContext,
     kinds: &Kinds,
-    caller: &Caller,
+    (caller, trying): (&Caller, Trying),
     mut tx: Write,
     edits: Vec<Edit<'_>>,
     dry_run: bool,
 ) -> Result<Applied, ApplyError> {
     let mut inner = Connection::begin(&mut *tx).await.map_err(GuardError::from)?;
-    match carry::carry(context, kinds, caller, &mut inner, &edits).await {
+    match carry::carry(context, kinds, (caller, trying), &mut inner, &edits).await {
         Ok(carried) if dry_run || carried.plans.is_empty() => {
             inner.rollback().await.map_err(GuardError::from)?;
             tx.commit().await.map_err(GuardError::from)?;
@@ -232,8 +241,9 @@ fn read_one(kinds: &Kinds, document: Document) -> Result<Read<'_>, ApiError> {
         return Err(ApiError::invalid("`replaces` goes with a document without `version`").at("replaces"));
     }
     let (name, spec) = kind.normalise(&document.name, &document.spec)?;
-    if spec.to_string().len() > SPEC_BYTES_MAX {
-        return Err(ApiError::invalid(format!("the spec has more than {SPEC_BYTES_MAX} bytes")).at("spec"));
+    let bytes_max = kind.spec_bytes_max();
+    if spec.to_string().len() > bytes_max {
+        return Err(ApiError::invalid(format!("the spec has more than {bytes_max} bytes")).at("spec"));
     }
     Ok(Read { kind, name, spec, document })
 }

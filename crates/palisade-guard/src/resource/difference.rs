@@ -7,6 +7,9 @@ use utoipa::ToSchema;
 /// Differences that are listed of one resource.
 pub const DIFFERENCES_MAX: usize = 100;
 
+/// Entries of a list that a difference shows; of a longer one it says how many there are.
+const ENTRIES_MAX: usize = 1_000;
+
 /// One field that differs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Difference {
@@ -45,7 +48,15 @@ fn walk(path: &str, before: &Value, after: &Value, found: &mut Vec<Difference>) 
                 walk(&format!("{path}[{n}]"), old, new, found);
             }
         }
-        _ => found.push(Difference { path: path.to_owned(), before: before.clone(), after: after.clone() }),
+        _ => found.push(Difference { path: path.to_owned(), before: shown(before), after: shown(after) }),
+    }
+}
+
+/// A long list is said by its length.
+fn shown(value: &Value) -> Value {
+    match value {
+        Value::Array(list) if list.len() > ENTRIES_MAX => format!("{} entries", list.len()).into(),
+        other => other.clone(),
     }
 }
 

@@ -261,7 +261,7 @@ async fn alarm_silence(
         &context,
         &kinds,
         &caller,
-        ApplyParams { resources: vec![document], dry_run: false },
+        ApplyParams::of(vec![document]),
     )
     .await?;
     context.publish(&[TOPIC]);

@@ -54,7 +54,7 @@ impl Fleet {
             replaces: None,
             spec: spec.clone(),
         };
-        let params = ApplyParams { resources: given.iter().map(document).collect(), dry_run: false };
+        let params = ApplyParams::of(given.iter().map(document).collect());
         resource::apply(&self.context, &kinds(), caller, params).await
     }
 

@@ -12,12 +12,12 @@ use std::time::Duration;
 
 /// A body, in bytes; what is larger is refused.
 const BODY_BYTES_MAX: usize = 256 << 10;
-/// A body that is a whole file of resources.
-pub const FILE_BYTES_MAX: usize = 4 << 20;
+/// A body that is a whole file of resources: a list of 100,000 IPv6 networks has 5 MB.
+pub const FILE_BYTES_MAX: usize = 12 << 20;
 /// A body of somebody who has not signed in.
 const ANONYMOUS_BODY_BYTES_MAX: usize = 64 << 10;
 /// What is read and thrown away of a body that is refused.
-const DRAINED_BYTES_MAX: usize = 8 << 20;
+const DRAINED_BYTES_MAX: usize = 16 << 20;
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How much of a body is kept.

@@ -53,7 +53,7 @@ impl Bench {
         let document =
             Document { kind: "host".to_owned(), name: name.to_owned(), version: Some(version), replaces: None, spec };
         let caller = Caller { name: "anna".to_owned(), role, address: None };
-        let params = ApplyParams { resources: vec![document], dry_run: false };
+        let params = ApplyParams::of(vec![document]);
         resource::apply(&self.context, &self.kinds, &caller, params).await
     }
 
@@ -175,7 +175,7 @@ async fn a_change_another_way_is_a_version_and_a_conflict() {
         spec: json!({ "region": "us" }),
     };
     let caller = Caller { name: "anna".to_owned(), role: Role::Operator, address: None };
-    let params = ApplyParams { resources: vec![document], dry_run: false };
+    let params = ApplyParams::of(vec![document]);
     let Err(ApplyError::Conflict(body)) = resource::apply(&bench.context, &bench.kinds, &caller, params).await else {
         panic!("it was changed since");
     };

@@ -66,7 +66,7 @@ impl Sent {
         host: &HostId,
         now: Timestamp,
     ) -> Result<Option<(Arc<Resolved>, bool)>, GuardError> {
-        let Some(scope) = serve.scope(&mut *db, host).await? else {
+        let Some(scope) = serve.scope(&mut *db, host, now).await? else {
             let own = serve.resolve(db, host, now).await?;
             return Ok(own.map(|value| (Arc::new(Resolved::new(value)), false)));
         };

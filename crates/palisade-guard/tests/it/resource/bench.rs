@@ -73,7 +73,7 @@ impl Bench {
 
     pub async fn try_as(&self, by: &str, role: Role, given: &[Document], dry_run: bool) -> Result<Applied, ApplyError> {
         let caller = Caller { name: by.to_owned(), role, address: None };
-        let params = ApplyParams { resources: given.to_vec(), dry_run };
+        let params = ApplyParams { dry_run, ..ApplyParams::of(given.to_vec()) };
         resource::apply(&self.context, &self.kinds, &caller, params).await
     }
 

@@ -138,6 +138,7 @@ async fn only_an_admin_opens_private_addresses_or_sends_a_secret_elsewhere() {
             plan: "p",
             force: false,
             probation_s: None,
+            last: true,
         };
         let change = [SpecChange { name: "it".to_owned(), old, new }];
         let mut tx = server.context.begin().await.unwrap();
