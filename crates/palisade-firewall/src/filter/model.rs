@@ -19,6 +19,19 @@ pub struct Filter {
     pub defaults: Option<Defaults>,
 }
 
+impl Filter {
+    /// The addresses of a set; none if there is no such set.
+    pub fn ranges(&self, set: &str) -> &[Range] {
+        self.sets.iter().find(|s| s.name == set).map_or(&[], |s| &s.ranges)
+    }
+
+    /// Without the rules that have ended.
+    pub fn at(&self, now: Timestamp) -> Filter {
+        let rules = self.rules.iter().filter(|rule| super::judge::alive(rule, now)).cloned().collect();
+        Filter { rules, sets: self.sets.clone(), defaults: self.defaults }
+    }
+}
+
 /// What becomes of packets that no rule decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Defaults {
@@ -26,6 +39,16 @@ pub struct Defaults {
     pub inbound: Action,
     /// Of what goes out.
     pub outbound: Action,
+}
+
+impl Defaults {
+    /// Of what is begun in this direction.
+    pub fn of(self, direction: Direction) -> Action {
+        match direction {
+            Direction::In => self.inbound,
+            Direction::Out => self.outbound,
+        }
+    }
 }
 
 /// What a rule belongs to; in the order of evaluation.
@@ -42,6 +65,19 @@ pub enum Layer {
     Group,
     /// Members of a group among each other.
     Intra,
+}
+
+impl Layer {
+    /// Its name, for people.
+    pub fn word(self) -> &'static str {
+        match self {
+            Layer::Isolation => "isolation",
+            Layer::Policy => "policy",
+            Layer::Domain => "domain",
+            Layer::Group => "group",
+            Layer::Intra => "intra",
+        }
+    }
 }
 
 /// One rule.
