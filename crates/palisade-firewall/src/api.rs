@@ -5,6 +5,7 @@ mod bans;
 pub(crate) mod exposure;
 pub mod given;
 pub mod kind;
+mod simulate;
 
 use crate::draft::{Reach, Scene};
 use crate::events::{self, Asked};
@@ -31,6 +32,7 @@ pub fn router() -> OpenApiRouter<ServerContext> {
         .routes(routes!(bans::ban_remove))
         .routes(routes!(allow::allow_list, allow::allow_add))
         .routes(routes!(allow::allow_remove))
+        .routes(routes!(simulate::simulate))
         .routes(routes!(exposure::exposure_list))
         .routes(routes!(exposure::ruleset_list))
 }

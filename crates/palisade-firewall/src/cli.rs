@@ -1,7 +1,9 @@
 //! `palisade firewall …`.
 
+mod documents;
 mod group;
 mod host;
+mod simulate;
 
 use anyhow::Result;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -38,6 +40,8 @@ enum Noun {
     Release(host::ReleaseArgs),
     /// Show which hosts are cut off
     Isolated,
+    /// Say what becomes of packets, and which rule decides; with -f by files, without a server
+    Simulate(simulate::SimulateArgs),
     /// Addresses and networks that are shut out
     #[command(subcommand)]
     Ban(BanVerb),
@@ -122,6 +126,7 @@ fn run(matches: clap::ArgMatches, context: CliContext) -> BoxFuture<'static, Res
             Noun::Status(args) => host::status(args, &context).await?,
             Noun::Isolate(args) => host::isolate(args, &context).await?,
             Noun::Release(args) => host::release(args, &context).await?,
+            Noun::Simulate(args) => return simulate::simulate(args, &context).await,
             Noun::Isolated => host::isolated(&context).await?,
             Noun::Ban(verb) => ban(verb, &context).await?,
             Noun::Allow(verb) => allow(verb, &context).await?,

@@ -3,8 +3,9 @@
 
 use super::judge::{self, Decider, Host, Probe};
 use super::{Filter, Layer, Peers, Rule};
-use crate::group::model::Action;
-use palisade_core::Timestamp;
+use crate::group::model::{Action, Direction};
+use crate::ruleset::Range;
+use palisade_core::{Failsafe, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -101,6 +102,15 @@ pub fn verdict(host: &Host<'_>, probe: &Probe, now: Timestamp) -> Verdict {
     }
 }
 
+/// The entries that hold for `probe`: one with a port is meant for what comes in to that port.
+pub fn failsafe(entries: &[Failsafe], probe: &Probe) -> Vec<Range> {
+    let meant = |entry: &&Failsafe| match entry.port {
+        None => true,
+        port => probe.direction == Direction::In && port == probe.port(),
+    };
+    entries.iter().filter(meant).map(|entry| Range::from(entry.cidr)).collect()
+}
+
 /// The group that a rule is of, by its id.
 pub fn group_of(rule: &Rule) -> Option<&str> {
     let (first, rest) = rule.id.split_once('/')?;
@@ -186,7 +196,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::filter::AddressSet;
-    use crate::group::model::{Direction, Ports, Protocol};
+    use crate::group::model::{Ports, Protocol};
 
     fn rule(id: &str, layer: Layer, action: Action, peers: Peers) -> Rule {
         Rule {

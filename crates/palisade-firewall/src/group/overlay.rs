@@ -63,7 +63,7 @@ fn kind_of(document: &Value) -> Result<&'static str, ApiError> {
 
 /// As the kind itself writes it; a `Host` is the frame's, and is checked where it is read.
 fn normal(kind: &str, name: &str, spec: &Value) -> Result<(String, Value), ApiError> {
-    match Server.kinds().into_iter().find(|k| k.name() == kind) {
+    match Server::default().kinds().into_iter().find(|k| k.name() == kind) {
         Some(found) => found.normalise(name, spec),
         None => Ok((name.to_owned(), spec.clone())),
     }

@@ -18,3 +18,4 @@ mod plan;
 mod reader;
 mod sandbox;
 mod server;
+mod simulate;
