@@ -1,5 +1,6 @@
 //! `palisade firewall …`.
 
+mod compile;
 mod documents;
 mod group;
 mod host;
@@ -40,6 +41,8 @@ enum Noun {
     Release(host::ReleaseArgs),
     /// Show which hosts are cut off
     Isolated,
+    /// Print what a host would hold by files of documents, for `nft -f` or as JSON; asks no server
+    Compile(compile::CompileArgs),
     /// Say what becomes of packets, and which rule decides; with -f by files, without a server
     Simulate(simulate::SimulateArgs),
     /// Addresses and networks that are shut out
@@ -126,6 +129,7 @@ fn run(matches: clap::ArgMatches, context: CliContext) -> BoxFuture<'static, Res
             Noun::Status(args) => host::status(args, &context).await?,
             Noun::Isolate(args) => host::isolate(args, &context).await?,
             Noun::Release(args) => host::release(args, &context).await?,
+            Noun::Compile(args) => compile::run(&args, context.output)?,
             Noun::Simulate(args) => return simulate::simulate(args, &context).await,
             Noun::Isolated => host::isolated(&context).await?,
             Noun::Ban(verb) => ban(verb, &context).await?,
