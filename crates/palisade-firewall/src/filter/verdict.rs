@@ -178,7 +178,8 @@ pub fn peers_said(filter: &Filter, rule: &Rule) -> Vec<String> {
 fn set_said(filter: &Filter, set: &str) -> Vec<String> {
     let written = match set.split_once('/') {
         Some((kind @ ("group" | "list" | "host" | "domain"), name)) => Some(format!("{kind}:{name}")),
-        Some(("policy", name)) => Some(format!("{name} networks")),
+        // a policy with private networks of its own has a set of its own: `policy/private/HASH`
+        Some(("policy", name)) if name.starts_with("private") => Some("private networks".to_owned()),
         _ => None,
     };
     if let Some(written) = written {
