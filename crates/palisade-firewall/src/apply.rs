@@ -1,5 +1,9 @@
 //! The acts, and how each becomes one transaction. No opinions here.
 
+pub mod filter;
+
+pub use filter::{At, Point, Restamp, SetChange, Slot, Target, Trial};
+
 use crate::ruleset::{self, CHAIN, Content, FAMILIES, Purpose, Range, Until};
 use palisade_core::Timestamp;
 use palisade_sys::nft::{Batch, Element, Interval, elements_of};
@@ -7,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 /// One exact act. All of it happens, or nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Act {
     /// Puts the whole table in the place of whatever has its name.
@@ -24,14 +28,60 @@ pub enum Act {
     ChangeBans(Vec<(IpAddr, Until)>),
     /// Lets addresses in again.
     RemoveBans(Vec<IpAddr>),
+    /// Puts the whole table, with its filter, in the place of whatever has its name.
+    ReplaceWhole {
+        /// The bans.
+        content: Content,
+        /// The filter.
+        target: Target,
+    },
+    /// Puts these generations of the filter in the place of those that are there.
+    SetRuleset(Target),
+    /// Changes elements of sets and maps of the filter.
+    ChangeSet {
+        /// Which.
+        sets: Vec<SetChange>,
+        /// Of generations that have changed: their conversations are judged anew.
+        stamps: Vec<Restamp>,
+        /// As in [`Target`].
+        forget: bool,
+    },
 }
 
-/// The transaction of an act. Entries that have ended by `now` are left out: the kernel would take
+impl Act {
+    /// True if stamps that conversations carry from before mean nothing any more.
+    pub fn forgets(&self) -> bool {
+        match self {
+            Act::ReplaceWhole { target, .. } | Act::SetRuleset(target) => target.forget,
+            Act::ChangeSet { forget, .. } => *forget,
+            _ => false,
+        }
+    }
+
+    /// The stamps that count after it, as far as it sets any.
+    pub fn stamps(&self) -> Vec<u16> {
+        match self {
+            Act::ReplaceWhole { target, .. } | Act::SetRuleset(target) => {
+                let slots = target.confirmed.iter().chain(target.candidate.iter().map(|trial| &trial.slot));
+                slots.map(|slot| slot.stamp).collect()
+            }
+            Act::ChangeSet { stamps, .. } => stamps.iter().map(|stamp| stamp.to).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The number that was given out last, of those that it sets.
+    pub fn newest(&self) -> Option<u16> {
+        crate::plan::latest(&self.stamps())
+    }
+}
+
+/// The transaction of an act on bans, without the filter's part of it. Entries that have ended by `now` are left out: the kernel would take
 /// "0 ms left" for "stays".
 pub fn batch(act: &Act, now: Timestamp) -> Batch {
     let mut out = Transaction { batch: Batch::new(), now_ms: now.as_millisecond() };
     match act {
-        Act::ReplaceTable(content) => out.replace_table(content),
+        Act::ReplaceTable(content) | Act::ReplaceWhole { content, .. } => out.replace_table(content),
         Act::SetFailsafe(ranges) => out.set_ranges(Purpose::Failsafe, &staying(ranges)),
         Act::SetAllow(ranges) => out.set_ranges(Purpose::Allow, ranges),
         Act::SetBanNetworks(ranges) => out.set_ranges(Purpose::BanNetwork, ranges),
@@ -41,6 +91,8 @@ pub fn batch(act: &Act, now: Timestamp) -> Batch {
             out.add_bans(bans);
         }
         Act::RemoveBans(bans) => out.remove_bans(bans),
+        Act::ChangeSet { sets, stamps, .. } => filter::change_sets(&mut out.batch, sets, stamps),
+        Act::SetRuleset(_) => {}
     }
     out.batch
 }

@@ -1,15 +1,22 @@
-//! The keeper: holds the bans in the kernel of this host.
+//! The keeper: holds the bans and the filter in the kernel of this host.
 
-use crate::apply::{Act, batch};
+mod programs;
+
+pub use programs::Conversations;
+
+use crate::apply::{Act, batch, filter};
+use crate::filter::Filter;
+use crate::filter::program::Program;
 use crate::observe;
-use crate::plan::{steps, wanted};
-use crate::ruleset::{Present, Structure, read};
+use crate::plan::{Filtering, layout, steps, wanted, wish};
+use crate::ruleset::{Held, MARK_MASK, MARK_SHIFT, NUMBER_MAX, Present, Structure, read};
 use crate::spec::{Decision, Spec};
-use palisade_core::{Cidr, Step, Timestamp};
+use palisade_core::{Cidr, Clock, Step, SystemClock, Timestamp};
 use palisade_guard::contract::{AgentFacts, LocalDesk};
 use palisade_guard::entry::keeper as erased;
 use palisade_guard::{GuardError, Keep, Keeper};
-use palisade_sys::nft::{Reader, Writer};
+use palisade_sys::nft::{Batch, Reader, Writer};
+use programs::Programs;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,12 +33,18 @@ pub struct Firewall {
     failsafe: Vec<Cidr>,
     eyes: Mutex<Eyes>,
     writer: Mutex<Writer>,
+    programs: Mutex<Programs>,
+    conversations: Option<Arc<dyn Conversations>>,
+    /// When something of the filter ends next: then it has to be planned anew.
+    next_end: Mutex<Option<Timestamp>>,
 }
 
 #[derive(Debug)]
 struct Eyes {
     reader: Reader,
     last: Option<Listing>,
+    /// The last number that was given to a generation.
+    number: u16,
 }
 
 /// The last listing: true as long as the generation is the same.
@@ -77,14 +90,22 @@ impl Eyes {
 
     /// After an act of ours, carried out while the listing of generation `known` held: when it was
     /// the only change since, and touched few addresses, reading those back is as good as reading
-    /// everything, which takes 0.3 s of CPU with 100,000 bans.
+    /// everything, which takes 0.3 s of CPU with 100,000 bans. Elements of the filter are taken as
+    /// they were written.
     fn follow(&mut self, act: &Act, known: Option<u32>, now: Timestamp) -> Result<(), GuardError> {
-        let last = self.last.take();
-        let (Some(mut last), Some(known), Some(addresses)) = (last, known, few_addresses(act)) else { return Ok(()) };
+        let (Some(mut last), Some(known)) = (self.last.take(), known) else { return Ok(()) };
         let ours = known.wrapping_add(1);
         let present = Arc::make_mut(&mut last.present);
-        for address in addresses {
-            present.reread_ban(&mut self.reader, address, now)?;
+        match (few_addresses(act), act) {
+            (Some(addresses), _) => {
+                for address in addresses {
+                    present.reread_ban(&mut self.reader, address, now)?;
+                }
+            }
+            (None, Act::ChangeSet { sets, stamps, .. }) => {
+                filter::follow_sets(&mut present.held.layout, sets, stamps);
+            }
+            (None, _) => return Ok(()),
         }
         if present.structure == Structure::Sound && self.reader.generation()? == ours {
             self.last = Some(Listing { generation: ours, ..last });
@@ -106,8 +127,80 @@ fn few_addresses(act: &Act) -> Option<Vec<IpAddr>> {
 impl Firewall {
     /// A keeper that never lets any of `failsafe` be cut. Looks at nothing and changes nothing yet.
     pub fn new(failsafe: Vec<Cidr>) -> Result<Firewall, GuardError> {
-        let eyes = Mutex::new(Eyes { reader: Reader::open()?, last: None });
-        Ok(Firewall { failsafe, eyes, writer: Mutex::new(Writer::open()?) })
+        // a number that conversations of an earlier table hardly carry
+        let seconds = SystemClock.now().as_second().unsigned_abs() % u64::from(NUMBER_MAX);
+        let eyes = Mutex::new(Eyes { reader: Reader::open()?, last: None, number: seconds as u16 });
+        Ok(Firewall {
+            failsafe,
+            eyes,
+            writer: Mutex::new(Writer::open()?),
+            programs: Mutex::default(),
+            conversations: None,
+            next_end: Mutex::default(),
+        })
+    }
+
+    /// Takes marks off conversations through this when numbers of generations come again.
+    pub fn with_conversations(self, conversations: Arc<dyn Conversations>) -> Firewall {
+        Firewall { conversations: Some(conversations), ..self }
+    }
+
+    /// Makes programs with another compiler, for tests of programs that no filter gives.
+    pub fn with_compiler(self, compile: fn(&Filter) -> Program) -> Firewall {
+        Firewall { programs: Mutex::new(Programs::new(compile)), ..self }
+    }
+
+    /// Numbers generations from the one after `number`, for tests of what happens after the greatest.
+    pub fn numbering_after(self, number: u16) -> Firewall {
+        self.eyes().number = number;
+        self
+    }
+
+    fn programs(&self) -> MutexGuard<'_, Programs> {
+        self.programs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next_end(&self) -> MutexGuard<'_, Option<Timestamp>> {
+        self.next_end.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The transaction of an act. That of a new filter is about what is there now, and is refused
+    /// when somebody changes that meanwhile.
+    fn transaction(&self, eyes: &mut Eyes, act: &Act, now: Timestamp) -> Result<Batch, GuardError> {
+        let mut programs = self.programs();
+        let mut compile = |filter: &Filter| programs.of(filter);
+        match act {
+            Act::SetRuleset(target) => {
+                let wanted = layout(target, &mut compile)?;
+                let present = eyes.present(now)?;
+                let mut out = Batch::new();
+                if let Some(last) = &eyes.last {
+                    out.expect_generation(last.generation);
+                }
+                filter::set_ruleset(&mut out, &present.held, &wanted, target, now);
+                Ok(out)
+            }
+            Act::ReplaceWhole { target, .. } => {
+                let wanted = layout(target, &mut compile)?;
+                let mut out = batch(act, now);
+                filter::set_ruleset(&mut out, &Held::default(), &wanted, target, now);
+                Ok(out)
+            }
+            _ => Ok(batch(act, now)),
+        }
+    }
+
+    /// Takes the marks of earlier generations off conversations: their numbers come again.
+    fn forget(&self, stamps: &[u16]) {
+        let Some(conversations) = &self.conversations else { return };
+        let keep: Vec<u32> = stamps.iter().map(|stamp| u32::from(*stamp) << MARK_SHIFT).collect();
+        match conversations.unmark(MARK_MASK, &keep) {
+            Ok(count) => tracing::debug!(guard = crate::WORD, count, "took old marks off conversations"),
+            Err(error) => {
+                let error = palisade_guard::contract::chain(&error);
+                tracing::warn!(guard = crate::WORD, error, "conversations may keep marks of old generations");
+            }
+        }
     }
 
     fn eyes(&self) -> MutexGuard<'_, Eyes> {
@@ -120,23 +213,39 @@ impl Keep for Firewall {
     type Act = Act;
 
     fn stamp(&self) -> Result<u64, GuardError> {
-        Ok(u64::from(self.eyes().reader.generation()?))
+        let generation = u64::from(self.eyes().reader.generation()?);
+        let due = self.next_end().is_some_and(|end| end <= SystemClock.now());
+        Ok(generation | u64::from(due) << 32)
     }
 
     fn plan(&self, server: &Spec, local: &Spec, now: Timestamp) -> Result<Vec<Step>, GuardError> {
-        let present = self.eyes().present(now)?;
+        let (present, last) = {
+            let mut eyes = self.eyes();
+            (eyes.present(now)?, eyes.number)
+        };
+        let wish = wish(server, local, now);
+        *self.next_end() = wish.next_end;
         // for the check `firewall.palisade-table`: what the kernel should hold until we plan again
         let wanted = wanted(server, local, &self.failsafe, now);
         observe::kept(&wanted);
-        steps(wanted, &[server, local], &present, now)
+        let mut programs = self.programs();
+        let filter = Filtering { wish, last, compile: &mut |filter| programs.of(filter) };
+        steps(wanted, filter, &[server, local], &present, now)
     }
 
     fn apply(&self, act: &Act, now: Timestamp) -> Result<(), GuardError> {
         let mut eyes = self.eyes();
         let known = eyes.known(now)?;
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner).commit(batch(act, now))?;
+        let transaction = self.transaction(&mut eyes, act, now)?;
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).commit(transaction)?;
         // the act is done; when it cannot be read back now, the next plan reads everything
         let _ = eyes.follow(act, known, now);
+        if let Some(number) = act.newest() {
+            eyes.number = number;
+        }
+        if act.forgets() {
+            self.forget(&act.stamps());
+        }
         Ok(())
     }
 
@@ -145,7 +254,8 @@ impl Keep for Firewall {
     }
 
     fn probation_until(&self, server: &Spec, now: Timestamp) -> Option<Timestamp> {
-        server.bans.iter().filter_map(|ban| ban.probation_until).filter(|until| *until > now).max()
+        let bans = server.bans.iter().filter_map(|ban| ban.probation_until);
+        bans.chain(server.candidate.as_ref().map(|c| c.until)).filter(|until| *until > now).max()
     }
 
     fn local_api(&self, desk: Arc<dyn LocalDesk>) -> axum::Router {

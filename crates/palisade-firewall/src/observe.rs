@@ -178,7 +178,7 @@ fn ends(
 /// What a rule without any condition does to a packet that it keeps out.
 fn ends_in(rule: &Rule) -> Option<&'static str> {
     let (last, before) = rule.exprs.split_last()?;
-    let silent = |e: &Expr| matches!(e, Expr::Counter { .. }) || *e == Expr::Other("log".to_owned());
+    let silent = |e: &Expr| matches!(e, Expr::Counter { .. } | Expr::Log { .. }) || *e == Expr::Other("log".to_owned());
     if !before.iter().all(silent) {
         return None;
     }

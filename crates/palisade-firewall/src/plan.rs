@@ -1,21 +1,27 @@
 //! From what should be and what is to the steps in between. Pure.
 
 mod diff;
+mod filter;
 mod wanted;
 
 pub use diff::{Diff, MISSING_MARGIN_MS, TOLERANCE_MS, diff};
+pub use filter::{Compile, Wish, latest, layout, wish};
 pub use wanted::wanted;
 
 use crate::apply::Act;
-use crate::ruleset::{BANS_MAX, Content, Present, RANGES_MAX, Range, Structure, Until};
+use crate::filter::compile::compile;
+use crate::ruleset::{BANS_MAX, Content, Held, Present, RANGES_MAX, Range, Structure, Until};
 use crate::spec::{Allow, Ban, Spec};
 use palisade_core::{Cidr, Step, Timestamp};
 use palisade_guard::GuardError;
 use std::fmt::Display;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// The most addresses that one step carries: about 8 MB as text, 12 MB to the kernel.
 pub const ADDRESSES_PER_STEP: usize = 250_000;
+/// The word of the host's permit file that bans need.
+const BAN: &str = "ban";
 /// The shortest prefix of a banned network; a shorter one is a mistake or an attack.
 const PREFIX_MIN: [u8; 2] = [8, 16];
 
@@ -57,18 +63,53 @@ pub fn plan(
     present: &Present,
     now: Timestamp,
 ) -> Result<Vec<Step>, GuardError> {
-    steps(wanted(server, local, failsafe, now), &[server, local], present, now)
+    let filter = Filtering { wish: wish(server, local, now), last: 0, compile: &mut |f| Arc::new(compile(f)) };
+    steps(wanted(server, local, failsafe, now), filter, &[server, local], present, now)
 }
 
-/// As [`plan`], with [`wanted`] already worked out from `specs`, which give the reasons.
-pub fn steps(wanted: Content, specs: &[&Spec], present: &Present, now: Timestamp) -> Result<Vec<Step>, GuardError> {
+/// The filter's part of what [`steps`] needs.
+pub struct Filtering<'a, 'b> {
+    /// What should be in force.
+    pub wish: Wish,
+    /// The last number of a generation that is known to have been in use.
+    pub last: u16,
+    /// Makes programs.
+    pub compile: &'a mut Compile<'b>,
+}
+
+/// As [`plan`], with [`wanted`] already worked out from `specs`, which give the reasons. Bans come
+/// first: they are kept on a host that permits nothing else.
+pub fn steps(
+    wanted: Content,
+    filter: Filtering<'_, '_>,
+    specs: &[&Spec],
+    present: &Present,
+    now: Timestamp,
+) -> Result<Vec<Step>, GuardError> {
     within_limits(&wanted)?;
-    let steps = match &present.structure {
-        Structure::Absent if wanted.bans.is_empty() && wanted.networks.is_empty() => Vec::new(),
+    let Filtering { wish, last, compile } = filter;
+    let filters = wish.filter.is_some() || wish.trial.is_some();
+    let filtered = !present.held.layout.chains.is_empty();
+    let bans = !wanted.bans.is_empty() || !wanted.networks.is_empty();
+    let anew = |what: &str, content: Content| {
+        let target = filter::whole(&wish, &present.held, last);
+        let (object, act) = ("inet palisade".to_owned(), Act::ReplaceWhole { content, target });
+        vec![NewStep { name: "ReplaceTable", object, reason: what.to_owned(), permit: "firewall", act }]
+    };
+    let mut steps = match &present.structure {
+        Structure::Absent if filters && !bans => anew("the table is not there", wanted),
+        // in one piece: what filters must not be gone for a moment because the bans were disturbed
+        Structure::Different(what) if filters && filtered => anew(what, wanted),
+        Structure::Absent if !bans => Vec::new(),
         Structure::Absent => create("CreateTable", "the table is not there".to_owned(), wanted),
         Structure::Different(what) => create("ReplaceTable", what.clone(), wanted),
         Structure::Sound => mend(&wanted, &present.content, specs, now.as_millisecond()),
     };
+    if !steps.iter().any(|step| matches!(step.act, Act::ReplaceWhole { .. })) {
+        let gone = Held::default();
+        let held = if present.structure == Structure::Sound { &present.held } else { &gone };
+        steps.extend(filter::step(&wish, held, last, now, compile)?);
+    }
     steps.into_iter().map(NewStep::finish).collect()
 }
 
@@ -90,6 +131,7 @@ struct NewStep {
     name: &'static str,
     object: String,
     reason: String,
+    permit: &'static str,
     act: Act,
 }
 
@@ -97,15 +139,15 @@ impl NewStep {
     fn finish(self) -> Result<Step, GuardError> {
         let encode = |source| GuardError::Decode { what: "step", guard: "firewall", source };
         let act = serde_json::to_value(&self.act).map_err(encode)?;
-        let NewStep { name, object, reason, .. } = self;
-        Ok(Step { name: name.to_owned(), object, reason, permit: "ban".to_owned(), act })
+        let NewStep { name, object, reason, permit, .. } = self;
+        Ok(Step { name: name.to_owned(), object, reason, permit: permit.to_owned(), act })
     }
 }
 
 fn create(name: &'static str, reason: String, mut wanted: Content) -> Vec<NewStep> {
     let later = wanted.bans.split_off(wanted.bans.len().min(ADDRESSES_PER_STEP));
     let act = Act::ReplaceTable(wanted);
-    let mut steps = vec![NewStep { name, object: "inet palisade".to_owned(), reason, act }];
+    let mut steps = vec![NewStep { name, object: "inet palisade".to_owned(), reason, permit: BAN, act }];
     steps.extend(in_parts("AddBan", &later, |_| "banned by the spec".to_owned(), Act::AddBans));
     steps
 }
@@ -116,12 +158,24 @@ fn mend(wanted: &Content, is: &Content, specs: &[&Spec], now_ms: i64) -> Vec<New
     if wanted.failsafe != is.failsafe {
         let reason = "the addresses that must never be cut have changed".to_owned();
         let act = Act::SetFailsafe(wanted.failsafe.clone());
-        steps.push(NewStep { name: "SetFailsafe", object: named(wanted.failsafe.iter(), "networks"), reason, act });
+        steps.push(NewStep {
+            name: "SetFailsafe",
+            object: named(wanted.failsafe.iter(), "networks"),
+            reason,
+            permit: BAN,
+            act,
+        });
     }
     if !diff(&is.allow, &wanted.allow, now_ms).is_empty() {
         let reason = "the allow-list in the kernel differs".to_owned();
         let act = Act::SetAllow(wanted.allow.clone());
-        steps.push(NewStep { name: "SetAllow", object: named(keys(&wanted.allow), "networks"), reason, act });
+        steps.push(NewStep {
+            name: "SetAllow",
+            object: named(keys(&wanted.allow), "networks"),
+            reason,
+            permit: BAN,
+            act,
+        });
     }
     let bans = diff(&is.bans, &wanted.bans, now_ms);
     let gone = |_: &[IpAddr]| "no longer banned: ended, released or rolled back".to_owned();
@@ -131,7 +185,13 @@ fn mend(wanted: &Content, is: &Content, specs: &[&Spec], now_ms: i64) -> Vec<New
     if !diff(&is.networks, &wanted.networks, now_ms).is_empty() {
         let reason = "the banned networks in the kernel differ".to_owned();
         let act = Act::SetBanNetworks(wanted.networks.clone());
-        steps.push(NewStep { name: "SetBanNetworks", object: named(keys(&wanted.networks), "networks"), reason, act });
+        steps.push(NewStep {
+            name: "SetBanNetworks",
+            object: named(keys(&wanted.networks), "networks"),
+            reason,
+            permit: BAN,
+            act,
+        });
     }
     steps
 }
@@ -146,6 +206,7 @@ fn in_parts<T: Clone + Addressed>(
         name,
         object: named(part.iter().map(Addressed::address), "addresses"),
         reason: reason(part),
+        permit: BAN,
         act: act(part.to_vec()),
     };
     list.chunks(ADDRESSES_PER_STEP).map(step).collect()

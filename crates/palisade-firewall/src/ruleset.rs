@@ -6,13 +6,27 @@
 //! So nothing that is written into the ban sets can cut a failsafe address, and an allow entry wins
 //! over every ban, by the order of the rules and not by anybody's care.
 //!
+//! Beside it stands the filter, if there is one ([`gates`], [`lower`]): three chains at which packets
+//! enter, and one or two *generations* of chains, sets and maps that they go on to. A change of
+//! rules makes a new generation in one transaction; a change of who is in a set changes elements.
+//!
 //! The table is a plain one, not owned by a process (`NFT_TABLE_F_OWNER`): an owned table is gone
 //! with its owner, so that a crash of the agent would open the host.
 
+mod change;
+mod gate;
+mod held;
 mod kernel;
+mod layout;
+mod lower;
 mod range;
 
+pub use change::{change, missing};
+pub use gate::{Enter, GATE_FORWARDED, GATE_IN, GATE_OUT, PROBATION, armed, gates};
+pub use held::{Generation, Held};
 pub use kernel::{Present, Structure, read};
+pub use layout::{Chain as ChainLayout, Elements, Layout};
+pub use lower::{ALLOW, STAMP, lower, stamp_set, stamping};
 pub use range::{Range, merged, subtracted};
 
 use palisade_core::{Cidr, Timestamp};
@@ -28,6 +42,21 @@ const PRIORITY: i32 = -310;
 pub const BANS_MAX: u32 = 1_000_000;
 /// The most ranges that can be banned, and the most that can be allowed, at once.
 pub const RANGES_MAX: usize = 65_536;
+
+/// The bits of a conversation's mark that are ours; all others are left as they are.
+pub const MARK_MASK: u32 = 0xffff_0000;
+/// Where they begin.
+pub const MARK_SHIFT: u32 = 16;
+/// The greatest number of a generation or stamp; they begin at 1, and after this one again.
+pub const NUMBER_MAX: u16 = 65_534;
+/// The group of nflog that is told of packets.
+pub const LOG_GROUP: u16 = 5_841;
+/// So many packets a second of one rule are told.
+pub const LOGS_PER_SECOND: u64 = 10;
+/// And so many at once.
+pub const LOGS_AT_ONCE: u32 = 20;
+/// So much of a packet is told: the headers of IPv6 with some extensions, and of TCP.
+pub const SNAP_BYTES: u32 = 128;
 
 /// What a set is for. Each is two sets in the kernel, one per family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +96,7 @@ impl Purpose {
             key: if of.is_ipv4() { SetKey::Ipv4 } else { SetKey::Ipv6 },
             interval: self != Purpose::Ban,
             timeout: self != Purpose::Failsafe,
+            verdicts: false,
             flags_other: 0,
             size_max: (self == Purpose::Ban).then_some(BANS_MAX),
         }

@@ -1,9 +1,10 @@
 //! What is in the kernel now, compared part by part with what has to be there.
 
-use super::{CHAIN, Content, FAMILIES, Purpose, Range, Until, chain, rules, sets, table};
+use super::held::{self, Held};
+use super::{CHAIN, Content, FAMILIES, Purpose, Range, Until, chain, gate, rules, sets, table};
 use palisade_core::Timestamp;
 use palisade_sys::SysError;
-use palisade_sys::nft::{Reader, intervals_of};
+use palisade_sys::nft::{self, Reader, Rule, Set, intervals_of};
 use std::net::IpAddr;
 
 /// How the table stands, apart from the elements of its sets.
@@ -24,6 +25,8 @@ pub struct Present {
     pub structure: Structure,
     /// What its sets hold; empty unless the table is sound.
     pub content: Content,
+    /// The filter, as it stands beside the bans.
+    pub held: Held,
 }
 
 impl Present {
@@ -44,43 +47,56 @@ impl Present {
 
 /// Reads the table; ends of entries are moments by the clock that says `now`.
 pub fn read(reader: &mut Reader, now: Timestamp) -> Result<Present, SysError> {
-    let structure = structure(reader)?;
+    let Some(found) = reader.tables()?.into_iter().find(|t| t.name == table()) else {
+        return Ok(Present { structure: Structure::Absent, content: Content::default(), held: Held::default() });
+    };
+    let chains: Vec<_> = reader.chains()?.into_iter().filter(|c| c.table == table()).collect();
+    let (sets, rules) = (reader.sets(&table())?, reader.rules(&table())?);
+    let structure = structure(found.flags, &chains, &sets, &rules);
     let content = match structure {
         Structure::Sound => content(reader, now.as_millisecond())?,
         _ => Content::default(),
     };
-    Ok(Present { structure, content })
+    let held = held::read(reader, &chains, &sets, rules, now.as_millisecond())?;
+    Ok(Present { structure, content, held })
 }
 
-fn structure(reader: &mut Reader) -> Result<Structure, SysError> {
-    let Some(found) = reader.tables()?.into_iter().find(|t| t.name == table()) else {
-        return Ok(Structure::Absent);
-    };
-    let different = |what: &str| Ok(Structure::Different(what.to_owned()));
-    if found.flags != 0 {
+/// How everything stands that does not belong to the filter.
+fn structure(flags: u32, chains: &[nft::Chain], sets: &[Set], rules: &[Rule]) -> Structure {
+    let different = |what: &str| Structure::Different(what.to_owned());
+    if flags != 0 {
         return different("the table is dormant, or another process owns it");
     }
-    let chains: Vec<_> = reader.chains()?.into_iter().filter(|c| c.table == table()).collect();
-    if chains != [chain()] {
+    if chains.iter().filter(|c| !held::is_name(&c.name)).ne([&chain()]) {
         return different("its chains are not the one chain `bans` at prerouting");
     }
     // rules of other tools may make anonymous sets; only ours would be in our table
-    let (mut found, mut wanted) = (reader.sets(&table())?, sets());
+    let (trial, mut found): (Vec<&Set>, Vec<&Set>) =
+        sets.iter().filter(|s| held::number(&s.name).is_none()).partition(|s| s.name == gate::PROBATION);
+    let mut wanted = self::sets();
     found.sort_by(|a, b| a.name.cmp(&b.name));
     wanted.sort_by(|a, b| a.name.cmp(&b.name));
-    if found != wanted {
+    if found.into_iter().ne(&wanted) {
         return different("its sets are not the eight that belong there");
     }
-    let (found, wanted) = (reader.rules(&table())?, rules());
+    if trial.into_iter().any(|set| *set != gate::probation()) {
+        return different("the set `probation` holds something else");
+    }
+    ban_rules(rules)
+}
+
+fn ban_rules(rules: &[Rule]) -> Structure {
+    let found: Vec<&Rule> = rules.iter().filter(|rule| rule.chain == CHAIN).collect();
+    let wanted = self::rules();
     for (place, rule) in wanted.iter().enumerate() {
-        if !found.get(place).is_some_and(|f| f.chain == CHAIN && f.does(rule)) {
-            return Ok(Structure::Different(format!("rule {} of chain `bans` is missing or changed", place + 1)));
+        if !found.get(place).is_some_and(|f| f.does(rule)) {
+            return Structure::Different(format!("rule {} of chain `bans` is missing or changed", place + 1));
         }
     }
     if found.len() > wanted.len() {
-        return different("chain `bans` has rules that do not belong there");
+        return Structure::Different("chain `bans` has rules that do not belong there".to_owned());
     }
-    Ok(Structure::Sound)
+    Structure::Sound
 }
 
 fn content(reader: &mut Reader, now_ms: i64) -> Result<Content, SysError> {

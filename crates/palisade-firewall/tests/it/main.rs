@@ -6,6 +6,8 @@ mod bans;
 mod command;
 mod draft;
 mod exposure;
+mod filtered;
+mod filtered_linear;
 mod filters;
 mod golden;
 mod interpreter;

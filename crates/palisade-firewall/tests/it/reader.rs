@@ -38,9 +38,9 @@ fn tables_chains_and_rules_of_other_tools_are_read() {
     let interface = Expr::Equals(1u32.to_ne_bytes().to_vec());
     assert_eq!(rules[0].exprs, [Expr::InterfaceIn, interface, Expr::Verdict(Verdict::Accept)]);
     assert_eq!(rules[1].counted(), Some((0, 0)));
-    assert!(rules[1].exprs.contains(&Expr::Other("meta".to_owned())), "{:?}", rules[1].exprs);
+    assert!(rules[1].exprs.contains(&Expr::Protocol), "{:?}", rules[1].exprs);
     let sets = reader.sets(&name(Family::Inet, "filter")).unwrap();
-    assert!(matches!(sets[0].key, SetKey::Other(_)), "the anonymous set of ports: {sets:?}");
+    assert!(sets[0].key == SetKey::Port, "the anonymous set of ports: {sets:?}");
     assert!(
         reader.elements(&name(Family::Inet, "filter"), &sets[0].name).unwrap().is_empty(),
         "ports are no addresses"

@@ -1,7 +1,7 @@
 //! Chains, rules and sets from the kernel's answers; `None` for an answer that makes no sense.
 
 use super::wire::*;
-use super::{Base, Chain, Family, Rule, Set, SetKey, Table, TableName, expr};
+use super::{Base, Chain, Counter, Family, Rule, Set, SetKey, Table, TableName, expr};
 use crate::netlink::{attribute, text, u32_be, u64_be};
 
 pub fn table(family: Family, body: &[u8]) -> Option<Table> {
@@ -34,15 +34,33 @@ pub fn set_head(family: Family, body: &[u8]) -> Option<Set> {
     let key = match attribute(body, SET_KEY_TYPE).and_then(u32_be).unwrap_or(0) {
         KEY_TYPE_IPV4 => SetKey::Ipv4,
         KEY_TYPE_IPV6 => SetKey::Ipv6,
+        KEY_TYPE_PORT => SetKey::Port,
+        KEY_TYPE_FAMILY => SetKey::Family,
+        KEY_TYPE_MARK => SetKey::Mark,
         other => SetKey::Other(other),
     };
+    let data = attribute(body, SET_DATA_TYPE).and_then(u32_be);
+    let verdicts = flags & SET_FLAG_MAP != 0 && data == Some(DATA_TYPE_VERDICT);
+    let known = SET_FLAG_INTERVAL | SET_FLAG_TIMEOUT | if verdicts { SET_FLAG_MAP } else { 0 };
     Some(Set {
         table: TableName { family, name: text(attribute(body, SET_TABLE)?) },
         name: text(attribute(body, SET_NAME)?),
         key,
         interval: flags & SET_FLAG_INTERVAL != 0,
         timeout: flags & SET_FLAG_TIMEOUT != 0,
-        flags_other: flags & !(SET_FLAG_INTERVAL | SET_FLAG_TIMEOUT),
+        verdicts,
+        flags_other: flags & !known,
         size_max: attribute(body, SET_DESC).and_then(|d| attribute(d, SET_DESC_SIZE)).and_then(u32_be),
     })
+}
+
+/// `Some(None)` for an object that is no counter.
+pub fn counter(_: Family, body: &[u8]) -> Option<Option<Counter>> {
+    if attribute(body, OBJECT_TYPE).and_then(u32_be) != Some(OBJECT_TYPE_COUNTER) {
+        return Some(None);
+    }
+    let data = attribute(body, OBJECT_DATA)?;
+    let number = |kind| attribute(data, kind).and_then(u64_be).unwrap_or(0);
+    let (packets, bytes) = (number(COUNTER_PACKETS), number(COUNTER_BYTES));
+    Some(Some(Counter { name: text(attribute(body, OBJECT_NAME)?), packets, bytes }))
 }

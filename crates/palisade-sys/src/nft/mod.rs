@@ -2,18 +2,23 @@
 //! `nft` program. [`Reader`] looks, [`Writer`] commits a [`Batch`]: different types, so that code
 //! that only looks cannot change anything.
 //!
-//! The vocabulary is as small as Palisade needs: hash and interval sets of addresses, base chains,
-//! and rules that match an interface, a family or a source address. What it does not know it reads
+//! The vocabulary is as small as Palisade needs: sets and verdict maps of addresses and ports, named
+//! counters, chains, and rules about interfaces, addresses, ports and conversations. What it does not know it reads
 //! as [`Expr::Other`], so that a rule of somebody else is never mistaken for one of ours.
 
 mod decode;
 mod expr;
+mod map;
 mod read;
 mod set;
 mod wire;
 mod write;
 
-pub use expr::{Expr, Verdict};
+pub use expr::{
+    ADDRESS_ANYCAST, ADDRESS_BROADCAST, ADDRESS_LOCAL, ADDRESS_MULTICAST, Ct, Expr, LOG_PREFIX_BYTES_MAX,
+    STATUS_SOURCE_TRANSLATED, Verdict,
+};
+pub use map::{Entry, Key};
 pub use read::{ENTRIES_MAX, Reader};
 pub use set::{Element, Interval, elements_of, intervals_of};
 pub use write::{Batch, Writer};
@@ -120,6 +125,14 @@ pub struct Base {
 
 /// The hook of prerouting in the families inet, ip, ip6 and bridge (`NF_INET_PRE_ROUTING`).
 pub const HOOK_PREROUTING: u32 = 0;
+/// The hook of packets that pass through (`NF_INET_FORWARD`).
+pub const HOOK_FORWARD: u32 = 2;
+/// The hook of packets that this host sends (`NF_INET_LOCAL_OUT`).
+pub const HOOK_OUTPUT: u32 = 3;
+/// The table belongs to the process that made it, and nobody else can change it (`NFT_TABLE_F_OWNER`).
+pub const TABLE_OWNED: u32 = 2;
+/// The table stays when its owner is gone, who can take it up again (`NFT_TABLE_F_PERSIST`, Linux 6.9).
+pub const TABLE_PERSISTS: u32 = 4;
 
 impl Chain {
     /// The hook's name (`input`), or its number where the family has no names here.
@@ -171,6 +184,12 @@ pub enum SetKey {
     Ipv4,
     /// IPv6 addresses.
     Ipv6,
+    /// Ports.
+    Port,
+    /// Families of packets (`meta nfproto`).
+    Family,
+    /// Marks.
+    Mark,
     /// Something else, by nft's number of its type.
     Other(u32),
 }
@@ -188,10 +207,23 @@ pub struct Set {
     pub interval: bool,
     /// Its elements may end by themselves.
     pub timeout: bool,
-    /// Any other `NFT_SET_*` flag (map, concatenation, …).
+    /// A map whose elements say what becomes of the packet.
+    pub verdicts: bool,
+    /// Any other `NFT_SET_*` flag (another map, concatenation, …).
     pub flags_other: u32,
     /// The most elements that it takes.
     pub size_max: Option<u32>,
+}
+
+/// A named counter, which rules share and which outlives them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counter {
+    /// Its name.
+    pub name: String,
+    /// Packets so far.
+    pub packets: u64,
+    /// Bytes so far.
+    pub bytes: u64,
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Looking at nf_tables.
 
 use super::wire::*;
-use super::{Chain, Element, Family, Rule, Set, Table, TableName, decode, set};
+use super::{Chain, Counter, Element, Entry, Family, Rule, Set, SetKey, Table, TableName, decode, map, set};
 use crate::SysError;
 use crate::netlink::{Buffer, Message, Socket, attribute, messages, text, u32_be};
 use std::collections::BTreeMap;
@@ -118,6 +118,31 @@ impl Reader {
             }
         }
         Ok(elements)
+    }
+
+    /// The elements of a map, or of a set that is not of addresses, sorted.
+    pub fn entries(&mut self, table: &TableName, of: &Set) -> Result<Vec<Entry>, SysError> {
+        let doing = format!("listing nftables map `{}` of table `{table}`", of.name);
+        let mark = of.key == SetKey::Mark;
+        let ask = |out: &mut Buffer| {
+            out.text(ELEMENTS_TABLE, &table.name);
+            out.text(ELEMENTS_SET, &of.name);
+        };
+        let mut entries = Vec::new();
+        self.ask(GET_ELEMENTS, FLAG_DUMP, table.family.number(), &doing, ask, &mut |message| {
+            let list = attribute(after_header(message.body)?.1, ELEMENTS_LIST).unwrap_or_default();
+            entries.extend(map::read_list(list, mark));
+            (entries.len() <= ENTRIES_MAX).then_some(())
+        })?;
+        entries.sort();
+        Ok(entries)
+    }
+
+    /// The named counters of one table with what they stand at.
+    pub fn counters(&mut self, table: &TableName) -> Result<Vec<Counter>, SysError> {
+        let ask = |out: &mut Buffer| out.text(OBJECT_TABLE, &table.name);
+        let counters = self.list(GET_OBJECT, table.family, "listing nftables counters", ask, decode::counter)?;
+        Ok(counters.into_iter().flatten().collect())
     }
 
     /// The element with exactly this key in a hash set, if it is there.

@@ -20,16 +20,36 @@ fn address(n: u32) -> IpAddr {
 
 #[test]
 fn every_expression_reads_back_as_it_was_written() {
-    let all = [
+    let mut all = vec![
         Expr::InterfaceIn,
+        Expr::InterfaceOut,
+        Expr::InterfaceInName,
+        Expr::InterfaceOutName,
         Expr::PacketFamily,
+        Expr::Protocol,
         Expr::NetworkHeader { offset: 12, length: 4 },
+        Expr::TransportHeader { offset: 0, length: 1 },
+        Expr::DestinationKind,
+        Expr::MarkConversation,
+        Expr::Mask { mask: vec![0, 0, 255, 255], xor: vec![1, 0, 0, 0] },
         Expr::Equals(vec![10]),
+        Expr::Differs(vec![10]),
+        Expr::AtLeast(vec![0, 22]),
+        Expr::AtMost(vec![0, 80]),
         Expr::In("ban4".to_owned()),
+        Expr::NotIn("ban4".to_owned()),
+        Expr::ByMap("g1/ports".to_owned()),
         Expr::Counter { packets: 7, bytes: 420 },
-        Expr::Verdict(Verdict::Accept),
-        Expr::Verdict(Verdict::Drop),
+        Expr::Count("web/a1b2c3d4".to_owned()),
+        Expr::Limit { per_second: 10, burst: 20 },
+        Expr::Log { group: 5_841, prefix: "pal:g1:web/a:deny".to_owned(), snaplen: 128 },
     ];
+    let conversations = [Ct::Direction, Ct::Status, Ct::Mark, Ct::Source4, Ct::Destination4, Ct::Source6];
+    all.extend(conversations.map(Expr::Conversation));
+    all.extend([Ct::Destination6, Ct::DestinationPort].map(Expr::Conversation));
+    let chain = || "g1/in".to_owned();
+    let verdicts = [Verdict::Accept, Verdict::Drop, Verdict::Jump(chain()), Verdict::Goto(chain()), Verdict::Return];
+    all.extend(verdicts.map(Expr::Verdict));
     let bytes = written(|out| all.iter().for_each(|e| e.write(out)));
     assert_eq!(expr::read_list(&bytes), all);
 }
@@ -46,39 +66,45 @@ fn what_is_not_spoken_here_reads_as_other_and_never_as_ours() {
         expr::read_list(&bytes)
     };
     let says = |name: &str| vec![Expr::Other(name.to_owned())];
-    // meta l4proto; "not in the set"; jump; a comparison that is not "equal"
-    assert_eq!(
-        other("meta", &|o| {
-            o.u32_be(1, 1);
-            o.u32_be(2, 16);
-        }),
-        says("meta")
-    );
-    assert_eq!(
-        other("lookup", &|o| {
+    let numbers = |list: &'static [(u16, u32)]| move |o: &mut Buffer| list.iter().for_each(|(k, n)| o.u32_be(*k, *n));
+    // meta skuid; meta mark that is set, not loaded
+    assert_eq!(other("meta", &numbers(&[(1, 1), (2, 10)])), says("meta"));
+    assert_eq!(other("meta", &numbers(&[(2, 15), (3, 1)])), says("meta"));
+    // a payload that is written; a reply's address; a mark that is set from another register
+    assert_eq!(other("payload", &numbers(&[(1, 1), (2, 1), (3, 0), (4, 4), (5, 1)])), says("payload"));
+    let reply = |o: &mut Buffer| {
+        numbers(&[(1, 1), (2, 19)])(o);
+        o.bytes(3, &[1]);
+    };
+    assert_eq!(other("ct", &reply), says("ct"));
+    assert_eq!(other("ct", &numbers(&[(2, 3), (4, 2)])), says("ct"));
+    // a lookup that is not "in" nor "not in"; a map with another register; a shift; fib saddr
+    let lookup = |list: &'static [(u16, u32)]| {
+        move |o: &mut Buffer| {
             o.text(1, "ban4");
-            o.u32_be(2, 1);
-            o.u32_be(5, 1);
-        }),
-        says("lookup")
-    );
-    let jump = (-3i32).cast_unsigned();
-    let verdict = |o: &mut Buffer| o.nest(wire::DATA_VERDICT, |o| o.u32_be(wire::VERDICT_CODE, jump));
-    assert_eq!(
-        other("immediate", &|o| {
-            o.u32_be(1, 0);
-            o.nest(2, verdict);
-        }),
-        says("immediate")
-    );
-    assert_eq!(
-        other("cmp", &|o| {
-            o.u32_be(1, 1);
-            o.u32_be(2, 1);
-            o.nest(3, |o| o.bytes(1, &[2]));
-        }),
-        says("cmp")
-    );
+            numbers(list)(o);
+        }
+    };
+    assert_eq!(other("lookup", &lookup(&[(2, 1), (5, 2)])), says("lookup"));
+    assert_eq!(other("lookup", &lookup(&[(2, 1), (3, 1)])), says("lookup"));
+    assert_eq!(other("bitwise", &numbers(&[(1, 1), (2, 1), (3, 4), (6, 1)])), says("bitwise"));
+    assert_eq!(other("fib", &numbers(&[(1, 1), (2, 3), (3, 1)])), says("fib"));
+    // a verdict that is none of ours; a comparison that is "less"
+    let queue = |o: &mut Buffer| {
+        o.u32_be(1, 0);
+        o.nest(2, |o| o.nest(wire::DATA_VERDICT, |o| o.u32_be(wire::VERDICT_CODE, 3)));
+    };
+    assert_eq!(other("immediate", &queue), says("immediate"));
+    let less = |o: &mut Buffer| {
+        numbers(&[(1, 1), (2, 2)])(o);
+        o.nest(3, |o| o.bytes(1, &[2]));
+    };
+    assert_eq!(other("cmp", &less), says("cmp"));
+    let level = |o: &mut Buffer| {
+        o.bytes(1, &[0, 5]);
+        o.u32_be(5, 4);
+    };
+    assert_eq!(other("log", &level), says("log"));
     assert_eq!(other("queue", &|_| {}), says("queue"));
 }
 

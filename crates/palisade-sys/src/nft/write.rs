@@ -1,7 +1,7 @@
 //! Changing nf_tables: a batch is built in memory, then committed as one transaction.
 
 use super::wire::*;
-use super::{Chain, Element, Expr, Set, SetKey, TableName};
+use super::{Chain, Element, Entry, Expr, Set, SetKey, TableName};
 use crate::SysError;
 use crate::netlink::{Buffer, Socket, messages};
 use std::io;
@@ -9,6 +9,8 @@ use std::io;
 /// Elements per message: their list is one attribute of at most 65,535 bytes, and an IPv6 element
 /// with its timeout takes 48.
 const ELEMENTS_PER_MESSAGE: usize = 1_000;
+/// The same for elements that name a chain, which take up to 240.
+const ENTRIES_PER_MESSAGE: usize = 250;
 const FLAG_REQUEST: u16 = libc::NLM_F_REQUEST as u16;
 const FLAG_CREATE: u16 = FLAG_REQUEST | libc::NLM_F_CREATE as u16;
 const FLAG_APPEND: u16 = FLAG_CREATE | libc::NLM_F_APPEND as u16;
@@ -53,6 +55,26 @@ impl Batch {
         self.message(NEW_TABLE, FLAG_CREATE, table, "adding the table", |out| out.text(TABLE_NAME, &table.name));
     }
 
+    /// Makes a table with these flags, or takes up one that persists without an owner.
+    pub fn add_table_with(&mut self, table: &TableName, flags: u32) {
+        self.message(NEW_TABLE, FLAG_CREATE, table, "adding the table", |out| {
+            out.text(TABLE_NAME, &table.name);
+            out.u32_be(TABLE_FLAGS, flags);
+        });
+    }
+
+    /// Refuses the whole batch if the ruleset has another generation when it arrives. Must come first.
+    pub fn expect_generation(&mut self, generation: u32) {
+        if !self.labels.is_empty() {
+            return;
+        }
+        self.out = Buffer::default();
+        self.out.message(BATCH_BEGIN, FLAG_REQUEST, 0, |out| {
+            out.raw(&header(0, SUBSYSTEM >> 8));
+            out.u32_be(BATCH_GENERATION, generation);
+        });
+    }
+
     /// Deletes a table with all that is in it.
     pub fn delete_table(&mut self, table: &TableName) {
         self.message(DEL_TABLE, FLAG_REQUEST, table, "deleting the table", |out| out.text(TABLE_NAME, &table.name));
@@ -78,17 +100,24 @@ impl Batch {
         let (key_type, key_bytes) = match set.key {
             SetKey::Ipv4 => (KEY_TYPE_IPV4, 4),
             SetKey::Ipv6 => (KEY_TYPE_IPV6, 16),
+            SetKey::Port => (KEY_TYPE_PORT, 2),
+            SetKey::Family => (KEY_TYPE_FAMILY, 1),
+            SetKey::Mark => (KEY_TYPE_MARK, 4),
             SetKey::Other(number) => (number, 0),
         };
+        let map = if set.verdicts { SET_FLAG_MAP } else { 0 };
         let interval = if set.interval { SET_FLAG_INTERVAL } else { 0 };
         let timeout = if set.timeout { SET_FLAG_TIMEOUT } else { 0 };
         let id = self.labels.len() as u32 + 1; // unique in the transaction, which is all that it must be
         self.message(NEW_SET, FLAG_CREATE, &set.table, &format!("adding set `{}`", set.name), |out| {
             out.text(SET_TABLE, &set.table.name);
             out.text(SET_NAME, &set.name);
-            out.u32_be(SET_FLAGS, interval | timeout);
+            out.u32_be(SET_FLAGS, interval | timeout | map);
             out.u32_be(SET_KEY_TYPE, key_type);
             out.u32_be(SET_KEY_LEN, key_bytes);
+            if set.verdicts {
+                out.u32_be(SET_DATA_TYPE, DATA_TYPE_VERDICT);
+            }
             out.u32_be(SET_ID, id);
             if let Some(size_max) = set.size_max {
                 out.nest(SET_DESC, |out| out.u32_be(SET_DESC_SIZE, size_max));
@@ -103,6 +132,60 @@ impl Batch {
             out.text(RULE_CHAIN, chain);
             out.nest(RULE_EXPRESSIONS, |out| exprs.iter().for_each(|e| e.write(out)));
         });
+    }
+
+    /// Takes all rules out of a chain.
+    pub fn flush_chain(&mut self, table: &TableName, chain: &str) {
+        self.message(DEL_RULE, FLAG_REQUEST, table, &format!("emptying chain `{chain}`"), |out| {
+            out.text(RULE_TABLE, &table.name);
+            out.text(RULE_CHAIN, chain);
+        });
+    }
+
+    /// Deletes a chain that is empty and that nothing names.
+    pub fn delete_chain(&mut self, table: &TableName, chain: &str) {
+        self.message(DEL_CHAIN, FLAG_REQUEST, table, &format!("deleting chain `{chain}`"), |out| {
+            out.text(CHAIN_TABLE, &table.name);
+            out.text(CHAIN_NAME, chain);
+        });
+    }
+
+    /// Deletes a set or map that no rule names.
+    pub fn delete_set(&mut self, table: &TableName, set: &str) {
+        self.message(DEL_SET, FLAG_REQUEST, table, &format!("deleting set `{set}`"), |out| {
+            out.text(SET_TABLE, &table.name);
+            out.text(SET_NAME, set);
+        });
+    }
+
+    /// Makes a named counter that stands at zero.
+    pub fn add_counter(&mut self, table: &TableName, name: &str) {
+        self.message(NEW_OBJECT, FLAG_CREATE, table, &format!("adding counter `{name}`"), |out| {
+            out.text(OBJECT_TABLE, &table.name);
+            out.text(OBJECT_NAME, name);
+            out.u32_be(OBJECT_TYPE, OBJECT_TYPE_COUNTER);
+            out.nest(OBJECT_DATA, |_| {});
+        });
+    }
+
+    /// Deletes a named counter that no rule names.
+    pub fn delete_counter(&mut self, table: &TableName, name: &str) {
+        self.message(DEL_OBJECT, FLAG_REQUEST, table, &format!("deleting counter `{name}`"), |out| {
+            out.text(OBJECT_TABLE, &table.name);
+            out.text(OBJECT_NAME, name);
+            out.u32_be(OBJECT_TYPE, OBJECT_TYPE_COUNTER);
+        });
+    }
+
+    /// Adds elements of a map, or of a set that is not of addresses.
+    pub fn add_entries(&mut self, table: &TableName, set: &str, entries: &[Entry]) {
+        self.entries(NEW_ELEMENTS, FLAG_CREATE, "adding", table, set, entries);
+    }
+
+    /// Removes elements of a map, or of a set that is not of addresses; one that is not there fails
+    /// the whole batch.
+    pub fn delete_entries(&mut self, table: &TableName, set: &str, entries: &[Entry]) {
+        self.entries(DEL_ELEMENTS, FLAG_REQUEST, "removing", table, set, entries);
     }
 
     /// Adds elements; one that is there already stays as it is.
@@ -126,6 +209,16 @@ impl Batch {
     fn elements(&mut self, kind: u16, flags: u16, doing: &str, table: &TableName, set: &str, list: &[Element]) {
         for part in list.chunks(ELEMENTS_PER_MESSAGE) {
             self.message(kind, flags, table, &format!("{doing} {} elements, set `{set}`", part.len()), |out| {
+                out.text(ELEMENTS_TABLE, &table.name);
+                out.text(ELEMENTS_SET, set);
+                out.nest(ELEMENTS_LIST, |out| part.iter().for_each(|e| e.write(out)));
+            });
+        }
+    }
+
+    fn entries(&mut self, kind: u16, flags: u16, doing: &str, table: &TableName, set: &str, list: &[Entry]) {
+        for part in list.chunks(ENTRIES_PER_MESSAGE) {
+            self.message(kind, flags, table, &format!("{doing} {} elements, map `{set}`", part.len()), |out| {
                 out.text(ELEMENTS_TABLE, &table.name);
                 out.text(ELEMENTS_SET, set);
                 out.nest(ELEMENTS_LIST, |out| part.iter().for_each(|e| e.write(out)));
