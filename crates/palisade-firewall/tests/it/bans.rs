@@ -335,7 +335,8 @@ async fn every_endpoint_is_described() {
     let described = serde_json::to_value(server.serve().api().split_for_parts().1).unwrap();
     let paths = described["paths"].as_object().unwrap();
     let methods = |path: &str| paths[path].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-    assert_eq!(paths.len(), 6);
+    assert_eq!(paths.len(), 7);
+    assert_eq!(methods("/api/v1/firewall/simulate"), ["post"]);
     assert_eq!(methods(BANS), ["get", "post"]);
     assert_eq!(methods(ALLOW), ["get", "post"]);
     assert_eq!(methods("/api/v1/firewall/bans/{address}"), ["delete"]);
