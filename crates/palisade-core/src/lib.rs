@@ -4,6 +4,7 @@
 mod address;
 mod cidr;
 mod event;
+mod failsafe;
 mod finding;
 mod fleet;
 mod host;
@@ -18,6 +19,7 @@ mod span;
 pub use address::{HostAddress, HostAddressError};
 pub use cidr::{Cidr, CidrError};
 pub use event::{Actor, Event, Outcome};
+pub use failsafe::{Failsafe, FailsafeError};
 pub use finding::{Check, CheckOutcome, CheckRun, Finding, FindingState, Fix, Verdicts, finding_id};
 pub use fleet::{HostKind, Profile, Standing, Tag, TagError, Tags, VerdictWord, region_rule};
 pub use host::{HostId, HostIdError};

@@ -10,6 +10,7 @@ pub mod kind;
 mod stream;
 mod look;
 mod starter;
+mod simulate;
 
 use crate::draft::{Reach, Scene};
 use crate::events::{self, Asked};
@@ -36,6 +37,7 @@ pub fn router() -> OpenApiRouter<ServerContext> {
         .routes(routes!(bans::ban_remove))
         .routes(routes!(allow::allow_list, allow::allow_add))
         .routes(routes!(allow::allow_remove))
+        .routes(routes!(simulate::simulate))
         .routes(routes!(exposure::exposure_list))
         .routes(routes!(exposure::matrix_show))
         .routes(routes!(starter::starter_show))

@@ -1,6 +1,11 @@
 //! `palisade firewall …`.
 
 mod exposure;
+mod compile;
+mod documents;
+mod group;
+mod host;
+mod simulate;
 
 use anyhow::Result;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -13,7 +18,7 @@ use std::process::ExitCode;
 /// The noun, for the frame.
 pub const COMMAND: GuardCommand = GuardCommand { command: Firewall::command, run };
 
-/// Bans, the address allow-list, and what can be reached
+/// Security groups, bans, the address allow-list, and what can be reached
 #[derive(Debug, Parser)]
 #[command(name = "firewall")]
 struct Firewall {
@@ -23,15 +28,30 @@ struct Firewall {
 
 #[derive(Debug, Subcommand)]
 enum Noun {
+    /// Security groups: who may reach which hosts, and whom those reach
+    #[command(subcommand)]
+    Group(group::GroupVerb),
+    /// All rules of one host
+    #[command(subcommand)]
+    Policy(group::PolicyVerb),
+    /// What is in force on a host; with --local also without the server
+    Status(host::StatusArgs),
+    /// Cut a host off from everything but the failsafe addresses
+    Isolate(host::IsolateArgs),
+    /// Let a host that is cut off speak again
+    Release(host::ReleaseArgs),
+    /// Show which hosts are cut off
+    Isolated,
+    /// Print what a host would hold by files of documents, for `nft -f` or as JSON; asks no server
+    Compile(compile::CompileArgs),
+    /// Say what becomes of packets, and which rule decides; with -f by files, without a server
+    Simulate(simulate::SimulateArgs),
     /// Addresses and networks that are shut out
     #[command(subcommand)]
     Ban(BanVerb),
     /// Addresses and networks that no ban cuts
     #[command(subcommand)]
     Allow(AllowVerb),
-    /// Security groups
-    #[command(subcommand)]
-    Group(GroupVerb),
     /// What is open, to whom, and who serves it
     Exposure {
         /// Only this host
@@ -58,16 +78,6 @@ enum Noun {
         /// Only on this host
         #[arg(long, value_name = "HOST")]
         host: Option<HostId>,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum GroupVerb {
-    /// Write first groups from what listens, for `palisade apply -f`
-    Propose {
-        /// Only for this host; may be given several times
-        #[arg(long = "host", value_name = "HOST")]
-        hosts: Vec<HostId>,
     },
 }
 
@@ -136,9 +146,16 @@ enum AllowVerb {
 fn run(matches: clap::ArgMatches, context: CliContext) -> BoxFuture<'static, Result<ExitCode>> {
     Box::pin(async move {
         match Firewall::from_arg_matches(&matches)?.noun {
+            Noun::Group(verb) => group::group(verb, &context).await?,
+            Noun::Policy(verb) => group::policy(verb, &context).await?,
+            Noun::Status(args) => host::status(args, &context).await?,
+            Noun::Isolate(args) => host::isolate(args, &context).await?,
+            Noun::Release(args) => host::release(args, &context).await?,
+            Noun::Compile(args) => compile::run(&args, context.output)?,
+            Noun::Simulate(args) => return simulate::simulate(args, &context).await,
+            Noun::Isolated => host::isolated(&context).await?,
             Noun::Ban(verb) => ban(verb, &context).await?,
             Noun::Allow(verb) => allow(verb, &context).await?,
-            Noun::Group(GroupVerb::Propose { hosts }) => exposure::propose(hosts, &context).await?,
             Noun::Exposure { host, open } => exposure::exposure(host, open, &context).await?,
             Noun::Hits { host, group, unused } => hits(host, group, unused, &context).await?,
             Noun::Denied { host } => denied(host, &context).await?,
@@ -228,10 +245,13 @@ async fn list(context: &CliContext, path: &str, columns: &[&str], fields: &[&str
     Ok(())
 }
 
-/// An empty list of hosts is all of them.
+/// An empty list of hosts is all of them; of what is on probation the end is said.
 fn said(row: &Value, field: &str) -> String {
-    let cell = cell(row, field);
-    if field == "hosts" && cell.is_empty() { "all".to_owned() } else { cell }
+    match field {
+        "probation" => cell(&row[field], "until"),
+        "hosts" if row[field].as_array().is_some_and(Vec::is_empty) => "all".to_owned(),
+        _ => cell(row, field),
+    }
 }
 
 async fn change(context: &CliContext, method: &'static str, path: &str, body: Option<Value>) -> Result<()> {

@@ -13,7 +13,8 @@ use crate::views::{AllowParams, BanParams};
 use axum::http::StatusCode;
 use palisade_core::{Cidr, Effect, EffectKind, Plan, Severity, Span, Timestamp};
 use palisade_guard::api::ApiError;
-use scene::{after, end_said, listed, named};
+pub(crate) use scene::{after, end_said};
+use scene::{listed, named};
 
 /// The longest reason, in characters.
 pub const REASON_CHARS_MAX: usize = 500;
@@ -158,6 +159,23 @@ pub fn decision(id: &str, cidrs: &[Cidr], decision: Decision, scene: &Scene<'_>)
     let mut plan = scene.plan(format!("{verb} plan {id}"), "SetBanNetworks", *first, &format!("{verb} plan {id}"));
     plan.effects.push(scene.effect(kind, Severity::Medium, format!("{} {what}", listed(cidrs))));
     Ok(plan)
+}
+
+/// As [`decision`], of a plan that has a filter on probation, and may have bans of `cidrs` too.
+pub fn decision_of_filter(id: &str, cidrs: &[Cidr], decision: Decision, scene: &Scene<'_>) -> Plan {
+    let (verb, kind, what) = match decision {
+        Decision::Kept => ("keep", EffectKind::Keeps, "stay in force"),
+        Decision::RolledBack => ("roll back", EffectKind::Changes, "are gone; those before them hold again"),
+    };
+    let title = format!("{verb} plan {id}");
+    let mut plan = scene.plan(title.clone(), "ReplaceRuleset", Cidr::ANY_V4, &title);
+    plan.steps.iter_mut().for_each(|step| (step.object, step.permit) = ("rules".to_owned(), "firewall".to_owned()));
+    plan.effects.push(scene.effect(kind, Severity::Medium, format!("the rules of plan {id} {what}")));
+    if !cidrs.is_empty() {
+        let bans = if decision == Decision::Kept { "stay in force" } else { "are gone" };
+        plan.effects.push(scene.effect(kind, Severity::Medium, format!("its bans of {} {bans}", listed(cidrs))));
+    }
+    plan
 }
 
 /// The text of a refusal that a rule demands, not the form of the request.

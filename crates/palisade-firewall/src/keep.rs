@@ -267,5 +267,5 @@ impl Keep for Firewall {
 
 /// Makes the keeper of this host, erased for the frame.
 pub fn keeper(facts: &AgentFacts) -> Result<Arc<dyn Keeper>, GuardError> {
-    Ok(erased(crate::WORD, Firewall::new(facts.failsafe.clone())?))
+    Ok(erased(crate::WORD, Firewall::new(facts.uncut())?))
 }

@@ -3,29 +3,39 @@
 //! **Protects against** open ports that nobody meant to open (high-risk ports, databases, doors to
 //! the administration), hosts that let in whatever no rule forbids, and attackers by address.
 //!
-//! **Words.** A *listener* is a socket that waits for others; its *scope* is from where it can be
-//! reached by the address that it is bound to: host, private or world. *Open by rule* is to whom our
-//! rules let packets in, *open in fact* what socket and rules leave together ([`exposure`]). A *ban* shuts one address or
-//! network out, with an end or without. The *allow-list* holds addresses that no ban cuts; the
-//! *failsafe* addresses (the server, the operator, the configured ones) are never cut by anything.
+//! **Words.** A *security group* is hosts that are protected alike, with rules about who may begin
+//! a conversation with them and with whom they may; a *peer* is the other side of a rule. A *port
+//! policy* shuts high-risk ports and databases before any group is asked. A *filter* is what one
+//! host makes of all of it; a *candidate* is a filter on probation. A *listener* is a socket that
+//! waits for others; its *scope* is from where it can be reached by the address that it is bound
+//! to: host, private or world. A *ban* shuts one address or network out, with an end or without.
+//! The *allow-list* holds addresses that no ban cuts; the *failsafe* addresses (the server, the
+//! operator, the configured ones) are never cut by anything. *Open by rule* is to whom our rules let packets in, *open in fact* what
+//! socket and rules leave together ([`exposure`]).
 //!
-//! **What happens, in order.** The agent observes listeners and nftables ([`observe`]) and judges
-//! them ([`check`]). A change is asked for at the server ([`api`]) or, without it, on the host
-//! itself ([`local`]); both [`draft`] a plan with its effects or refuse, by the one check in
-//! [`plan::refuse`]. The server stores the ban ([`store`]) and makes each host's spec
-//! ([`resolve`]); the host compares spec and kernel ([`plan`]) and carries the steps out
-//! ([`apply`]) in one table of its own, `inet palisade` ([`ruleset`]), again whenever another tool
-//! has changed it ([`keep`]). A network ban is on probation: the kernel itself ends it unless its
-//! plan is kept.
+//! **What happens, in order.** Documents are put into normal form and stored ([`group`]), the
+//! filter of each host is resolved from them and the fleet, compiled to a program ([`filter`]) and
+//! held in the kernel ([`ruleset`]); before that, a plan says what it opens and closes, and what
+//! cuts the server or the operator is refused. [`filter::judge`] says what a filter means, and
+//! everything else is measured by it; commands and drafts ask it too ([`filter::verdict`]). The
+//! agent observes listeners and nftables ([`observe`]) and judges them ([`check`]). A change is
+//! asked for at the server ([`api`]) or, without it, on the host itself ([`local`]); both [`draft`]
+//! a plan with its effects or refuse, by the one check in [`plan::refuse`]. The server stores the
+//! ban ([`store`]) and makes each host's spec ([`resolve`]); the host compares spec and kernel
+//! ([`plan`]) and carries the steps out ([`apply`]) in one table of its own, `inet palisade`
+//! ([`ruleset`]), again whenever another tool has changed it ([`keep`]). A network ban is on
+//! probation: the kernel itself ends it unless its plan is kept.
 //!
-//! **Limits.** 100,000 bans and 10,000 entries of the allow-list per server; networks no wider than
-//! /8 (IPv4) and /16 (IPv6); 4,096 listeners per host are judged, more are said to be unjudged.
+//! **Limits.** 1,000 rules per group and per host, 1,000 groups per server and 50 per host, 100,000
+//! networks per prefix list ([`group::model`]). 100,000 bans and 10,000 entries of the allow-list
+//! per server; networks no wider than /8 (IPv4) and /16 (IPv6); 4,096 listeners per host are
+//! judged, more are said to be unjudged.
 //!
-//! **What it does not do yet.** Security groups; evaluating the rules of other tools: where an input
-//! chain drops by default, a finding about a port is one step less severe and says why. Of their rules
-//! of nat only where they send ports on is read, not for whom. Tables of the older iptables are named,
-//! not read. Sockets of other network namespaces (most containers) are seen only where their ports are
-//! published on the host.
+//! **What it does not do.** Filtering what a host only forwards, beyond published ports; looking up
+//! names; knowing users or programs; evaluating the rules of other tools: where an input chain
+//! drops by default, a finding about a port is one step less severe and says why. Of their rules of nat only where they send ports on is read,
+//! not for whom. Tables of the older iptables are named, not read. Sockets of other network namespaces (most containers) are
+//! seen only where their ports are published on the host.
 
 pub mod api;
 pub mod apply;

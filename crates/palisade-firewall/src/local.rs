@@ -2,6 +2,8 @@
 //! local spec and work without the server. Only root reaches the socket, so there are no roles.
 
 mod book;
+mod host;
+pub mod in_force;
 
 pub use book::Book;
 
@@ -56,6 +58,10 @@ pub fn router_at(desk: Arc<dyn LocalDesk>, failsafe: Vec<Cidr>, clock: Arc<dyn C
         .route("/api/v1/firewall/allow/{cidr}", delete(allow_remove))
         .route("/api/v1/firewall/exposure", get(exposure_list))
         .route("/api/v1/firewall/ruleset", get(ruleset_list))
+        .route("/api/v1/firewall/effective", get(host::effective))
+        .route("/api/v1/firewall/isolated", get(host::isolated))
+        .route("/api/v1/firewall/hosts/{host}/isolate", post(host::isolate))
+        .route("/api/v1/firewall/hosts/{host}/release", post(host::release))
         .route("/api/v1/plans/{id}/confirm", post(confirm))
         .route("/api/v1/plans/{id}/rollback", post(rollback))
         .with_state(Local { desk, failsafe: Arc::new(failsafe), clock, writing: Arc::default() })
@@ -212,7 +218,10 @@ async fn decide(local: &Local, id: &str, decision: Decision) -> Answer<Plan> {
     let _writing = local.writing.lock().await;
     let book = local.book()?;
     let cidrs = book.on_probation(id);
-    let plan = draft::decision(id, &cidrs, decision, &local.scene(&book, &[], &[]))?;
+    let plan = match book.is_tried(id) {
+        true => draft::decision_of_filter(id, &cidrs, decision, &local.scene(&book, &[], &[])),
+        false => draft::decision(id, &cidrs, decision, &local.scene(&book, &[], &[]))?,
+    };
     local.change(book.decide(id, decision), plan).await
 }
 

@@ -72,6 +72,32 @@ pub struct Candidate {
     pub filter: Filter,
 }
 
+/// What the host's own operator says about cutting it off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnIsolation {
+    /// It is cut off; or, if not, it speaks although the server has cut it off.
+    pub cut_off: bool,
+    /// Why, for people.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when; until it is released if absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ends_at: Option<Timestamp>,
+    /// It ends by itself then, unless its plan is kept.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub probation_until: Option<Timestamp>,
+    /// The plan that made it.
+    pub plan: String,
+}
+
+impl OwnIsolation {
+    /// When it ends by itself: at its end, or that of its probation if that is sooner.
+    pub fn end(&self) -> Option<Timestamp> {
+        self.ends_at.into_iter().chain(self.probation_until).min()
+    }
+}
+
 /// The whole spec. The agent holds two: the server's, and the local one of the host's operator.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -94,4 +120,7 @@ pub struct Spec {
     pub decisions: BTreeMap<String, Decision>,
     /// Local only: addresses that the operator released although the server's spec bans them.
     pub released: Vec<Cidr>,
+    /// Local only: whether the operator has cut this host off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<OwnIsolation>,
 }

@@ -1,5 +1,7 @@
 //! A guard's noun on the command line, and the client that it speaks through.
 
+pub mod file;
+
 use crate::contract::BoxFuture;
 use comfy_table::{Table, presets};
 use serde_json::Value;
@@ -54,7 +56,8 @@ impl std::error::Error for Refusal {}
 /// How answers are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Output {
-    /// Columns for people.
+    /// For people: columns, or the text that the command is there to print.
+    #[value(aliases = ["text", "nft"])]
     Table,
     /// The API's own JSON.
     Json,

@@ -118,6 +118,10 @@ pub trait Keep: Send + Sync + 'static {
 
 /// What a guard's local API may do to its local spec.
 pub trait LocalDesk: Send + Sync {
+    /// The host that it is on; `None` where only the system knows.
+    fn host(&self) -> Option<palisade_core::HostId> {
+        None
+    }
     /// The specs in force: the server's, then the local one.
     fn specs(&self) -> SpecPair;
     /// Stores a new local spec on disk, applies it at once, and answers with the plan as carried
@@ -356,11 +360,28 @@ pub trait Serve: Send + Sync + 'static {
 /// What the agent tells a guard's keeper about itself when it starts.
 #[derive(Debug, Clone, Default)]
 pub struct AgentFacts {
-    /// Addresses that must always reach this host and be reached: the server, the operator, and
-    /// the configured ones.
+    /// Networks that must always reach this host, on every port, and be reached: the configured ones
+    /// without a port, and this machine itself.
     pub failsafe: Vec<palisade_core::Cidr>,
+    /// Configured networks that must always reach this host on one TCP or UDP port.
+    pub failsafe_ports: Vec<(palisade_core::Cidr, u16)>,
+    /// Where the server is: this host must always reach it there, and hear its answers. From the
+    /// agent's own identity, never from what somebody else says; empty on the server's own host.
+    pub server: Vec<std::net::SocketAddr>,
     /// Where the agent keeps its state, root only.
     pub state_dir: PathBuf,
+}
+
+impl AgentFacts {
+    /// Whom no ban may cut, whatever the port: all of them, each once.
+    pub fn uncut(&self) -> Vec<palisade_core::Cidr> {
+        let ports = self.failsafe_ports.iter().map(|(cidr, _)| *cidr);
+        let server = self.server.iter().map(|address| palisade_core::Cidr::from(address.ip()));
+        let mut all: Vec<_> = self.failsafe.iter().copied().chain(ports).chain(server).collect();
+        all.sort();
+        all.dedup();
+        all
+    }
 }
 
 /// An error and its causes on one line, joined by `: `.

@@ -2,7 +2,7 @@
 //! into [`Config`]. An unknown key is an error that names the nearest one.
 
 use anyhow::{Context, Result, bail};
-use palisade_core::{Cidr, HostId};
+use palisade_core::{Failsafe, HostId};
 use palisade_monitor::store::Retention;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -41,9 +41,10 @@ pub struct RunArgs {
     /// What the server may order on this host
     #[arg(long, env = "PALISADE_PERMIT", value_name = "FILE")]
     pub permit: Option<PathBuf>,
-    /// Address that no change may ever cut; may be given several times
-    #[arg(long, env = "PALISADE_FAILSAFE", value_name = "CIDR", value_delimiter = ',')]
-    pub failsafe: Vec<Cidr>,
+    /// Address or network that no change may ever cut, such as 203.0.113.9 or, on one port only,
+    /// 198.51.100.0/24:22; may be given several times
+    #[arg(long, env = "PALISADE_FAILSAFE", value_name = "CIDR[:PORT]", value_delimiter = ',')]
+    pub failsafe: Vec<Failsafe>,
 }
 
 /// The file, as written.
@@ -69,7 +70,7 @@ struct ServerFile {
 struct AgentFile {
     host: Option<HostId>,
     permit: Option<PathBuf>,
-    failsafe: Vec<Cidr>,
+    failsafe: Vec<Failsafe>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -95,8 +96,8 @@ pub struct Config {
     pub host: Option<HostId>,
     /// What the server may order on this host.
     pub permit: PathBuf,
-    /// Addresses that no change may cut.
-    pub failsafe: Vec<Cidr>,
+    /// Who no change may cut, on one port or on all.
+    pub failsafe: Vec<Failsafe>,
     /// For how long the server keeps samples.
     pub retention: Retention,
 }
@@ -239,5 +240,13 @@ mod tests {
     #[test]
     fn a_network_with_host_bits_is_refused_with_the_one_that_was_meant() {
         assert!(error("[agent]\nfailsafe = [\"10.0.0.1/8\"]\n").contains("10.0.0.0/8"));
+    }
+
+    #[test]
+    fn a_failsafe_entry_may_have_a_port() {
+        let file = parse("[agent]\nfailsafe = [\"203.0.113.9\", \"[2001:db8::1]:22\"]\n").unwrap();
+        let said: Vec<String> = file.agent.failsafe.iter().map(ToString::to_string).collect();
+        assert_eq!(said, ["203.0.113.9", "[2001:db8::1]:22"]);
+        assert!(error("[agent]\nfailsafe = [\"203.0.113.9:ssh\"]\n").contains("no port from 1 to 65535"));
     }
 }

@@ -126,7 +126,7 @@ pub(super) fn listed(cidrs: &[Cidr]) -> String {
 }
 
 /// `until 14:03 UTC`, with the day if it is another one.
-pub(super) fn end_said(end: Option<Timestamp>, now: Timestamp) -> String {
+pub(crate) fn end_said(end: Option<Timestamp>, now: Timestamp) -> String {
     let Some(end) = end else { return "until it is released".to_owned() };
     let day = |t: Timestamp| t.strftime("%Y-%m-%d").to_string();
     let form = if day(end) == day(now) { "until %H:%M UTC" } else { "until %Y-%m-%d %H:%M UTC" };
@@ -134,6 +134,6 @@ pub(super) fn end_said(end: Option<Timestamp>, now: Timestamp) -> String {
 }
 
 /// Spans are at most ten years, so that this cannot leave the calendar before the year 9989.
-pub(super) fn after(now: Timestamp, seconds: u64) -> Timestamp {
+pub(crate) fn after(now: Timestamp, seconds: u64) -> Timestamp {
     now.checked_add(jiff::SignedDuration::from_secs(seconds as i64)).unwrap_or(Timestamp::MAX)
 }

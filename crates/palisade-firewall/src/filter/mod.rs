@@ -14,5 +14,6 @@ pub mod reach;
 pub mod segment;
 mod sweep;
 pub mod text;
+pub mod verdict;
 
 pub use model::{AddressSet, Defaults, Filter, Layer, Peers, Rule};

@@ -12,6 +12,7 @@ pub mod isolate;
 pub mod kind;
 pub mod model;
 pub mod normal;
+pub mod overlay;
 pub mod resolve;
 pub mod starter;
 pub mod store;

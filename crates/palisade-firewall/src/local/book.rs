@@ -1,7 +1,8 @@
 //! The two specs of a host side by side, and what its operator may write into the local one. Pure.
 
+use super::in_force::{InForce, cuts_off, in_force};
 use crate::resolve::until;
-use crate::spec::{Allow, Ban, Decision, Spec};
+use crate::spec::{Allow, Ban, Decision, OwnIsolation, Spec};
 use crate::store::BanRow;
 use crate::views::Origin;
 use palisade_core::{Cidr, Timestamp};
@@ -94,15 +95,46 @@ impl Book {
         self.bans().into_iter().filter(|(b, _)| of_plan(b)).map(|(b, _)| b.cidr).collect()
     }
 
-    /// With the operator's decision about a plan. Bans of the host's own are changed, those of the
-    /// server are decided about.
+    /// The filter in force, and the one that is tried.
+    pub fn in_force(&self) -> InForce {
+        in_force(&self.server, &self.local, self.now)
+    }
+
+    /// True if a plan holds a filter on probation.
+    pub fn is_tried(&self, plan: &str) -> bool {
+        self.in_force().candidate.is_some_and(|candidate| candidate.plan == plan)
+    }
+
+    /// With this host cut off, or let in although the server has cut it off.
+    pub fn isolated(mut self, isolation: OwnIsolation) -> Spec {
+        self.local.isolation = Some(isolation);
+        self.cleared()
+    }
+
+    /// Without anything that cuts this host off, whoever made it.
+    pub fn let_in(mut self, plan: &str) -> Spec {
+        let since = self.now;
+        let (reason, plan) = (String::new(), plan.to_owned());
+        let own = OwnIsolation { cut_off: false, reason, since, ends_at: None, probation_until: None, plan };
+        self.local.isolation = Some(own);
+        self.cleared()
+    }
+
+    /// With the operator's decision about a plan. What is the host's own is changed, what is of the
+    /// server is decided about.
     pub fn decide(mut self, plan: &str, decision: Decision) -> Spec {
         let of_plan = |b: &Ban| b.plan.as_deref() == Some(plan);
         match decision {
             Decision::Kept => self.local.bans.iter_mut().filter(|b| of_plan(b)).for_each(|b| b.probation_until = None),
             Decision::RolledBack => self.local.bans.retain(|b| !of_plan(b)),
         }
-        if self.server.bans.iter().any(of_plan) {
+        let own = self.local.isolation.as_mut().filter(|own| own.plan == plan && own.probation_until.is_some());
+        match (own, decision) {
+            (Some(own), Decision::Kept) => own.probation_until = None,
+            (Some(_), Decision::RolledBack) => self.local.isolation = None,
+            (None, _) => {}
+        }
+        if holds_plan(&self.server, plan) {
             self.local.decisions.insert(plan.to_owned(), decision);
         }
         self.cleared()
@@ -115,9 +147,19 @@ impl Book {
         local.bans.retain(|b| until(b).is_none_or(|end| end > now));
         local.allow.retain(|a| a.ends_at.is_none_or(|end| end > now));
         local.released.retain(|c| server.bans.iter().any(|b| b.cidr == *c));
-        local.decisions.retain(|plan, _| server.bans.iter().any(|b| b.plan.as_ref() == Some(plan)));
+        local.decisions.retain(|plan, _| holds_plan(&server, plan));
+        // a release is of no use when the server cuts nothing off
+        let needed =
+            |own: &OwnIsolation| if own.cut_off { own.end().is_none_or(|end| end > now) } else { cuts_off(&server) };
+        local.isolation = local.isolation.filter(needed);
         local
     }
+}
+
+/// True if the server's spec has something of this plan.
+fn holds_plan(server: &Spec, plan: &str) -> bool {
+    server.bans.iter().any(|ban| ban.plan.as_deref() == Some(plan))
+        || server.candidate.as_ref().is_some_and(|candidate| candidate.plan == plan)
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@ use super::{NewStep, TOLERANCE_MS};
 use crate::apply::{Act, At, Point, Restamp, SetChange, Slot, Target, Trial};
 use crate::filter::program::Program;
 use crate::filter::{Filter, Layer};
+use crate::local::in_force::{InForce, in_force};
 use crate::ruleset::{Enter, Generation, Held, Layout, NUMBER_MAX, Until, gates, lower, missing};
-use crate::spec::{Decision, Spec};
+use crate::spec::Spec;
 use palisade_core::Timestamp;
 use palisade_guard::GuardError;
 use palisade_sys::nft::{Entry, Key};
@@ -26,25 +27,17 @@ pub struct Wish {
 /// Makes programs; the keeper's remembers the last ones.
 pub type Compile<'a> = dyn FnMut(&Filter) -> Arc<Program> + 'a;
 
-/// What the server's spec asks for at `now`, with what the host's own operator decided: a candidate
-/// that he kept is the filter, one that he rolled back is none. Rules that have ended are left out.
+/// What both specs ask for at `now`: a candidate that the host's own operator kept is the filter, one
+/// that he rolled back is none, and he has the last word about cutting the host off. Rules that have
+/// ended are left out.
 pub fn wish(server: &Spec, local: &Spec, now: Timestamp) -> Wish {
-    let mut wish = Wish { filter: filtering(&server.filter, now), ..Wish::default() };
-    if let Some(candidate) = &server.candidate {
-        match local.decisions.get(&candidate.plan) {
-            Some(Decision::Kept) => wish.filter = filtering(&candidate.filter, now),
-            None if candidate.until > now => {
-                // a candidate that filters nothing lets everything through
-                let filter = filtering(&candidate.filter, now).unwrap_or_default();
-                wish.trial = Some((filter, candidate.until));
-            }
-            Some(Decision::RolledBack) | None => {}
-        }
-    }
-    let filters = std::iter::once(&server.filter).chain(server.candidate.as_ref().map(|c| &c.filter));
+    let InForce { filter, candidate } = in_force(server, local, now);
+    let filters = std::iter::once(&filter).chain(candidate.as_ref().map(|c| &c.filter));
     let ends = filters.flat_map(|filter| &filter.rules).filter_map(|rule| rule.ends_at);
-    wish.next_end = ends.chain(server.candidate.as_ref().map(|c| c.until)).filter(|end| *end > now).min();
-    wish
+    let next_end = ends.chain(candidate.as_ref().map(|c| c.until)).filter(|end| *end > now).min();
+    // a candidate that filters nothing lets everything through
+    let trial = candidate.map(|c| (filtering(&c.filter, now).unwrap_or_default(), c.until));
+    Wish { filter: filtering(&filter, now), trial, next_end }
 }
 
 /// Without the rules that have ended; `None` if nothing chose this host.

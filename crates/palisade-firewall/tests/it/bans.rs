@@ -336,6 +336,7 @@ async fn every_endpoint_is_described() {
     let paths = described["paths"].as_object().unwrap();
     let methods = |path: &str| paths[path].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert!(paths.keys().all(|path| path.starts_with("/api/v1/firewall/")), "{:?}", paths.keys());
+    assert_eq!(methods("/api/v1/firewall/simulate"), ["post"]);
     assert_eq!(methods(BANS), ["get", "post"]);
     assert_eq!(methods(ALLOW), ["get", "post"]);
     assert_eq!(methods("/api/v1/firewall/bans/{address}"), ["delete"]);

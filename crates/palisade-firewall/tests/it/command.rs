@@ -71,6 +71,19 @@ async fn every_command_asks_for_what_its_words_say() {
             "GET /api/v1/firewall/groups/starter?hosts=web-1,db-1",
             Value::Null,
         ),
+        ("firewall group list", "GET /api/v1/firewall/groups?limit=1000", Value::Null),
+        ("firewall group show web", "GET /api/v1/firewall/groups/web", Value::Null),
+        ("firewall group show ../x", "GET /api/v1/firewall/groups/..%2Fx", Value::Null),
+        ("firewall group show web -o yaml", "GET /api/v1/resources/SecurityGroup/web", Value::Null),
+        ("firewall policy show web-1", "GET /api/v1/firewall/effective?host=web-1", Value::Null),
+        ("firewall policy show", "GET /api/v1/firewall/effective", Value::Null),
+        (
+            "firewall isolate web-1 --reason odd --for 4h --dry-run",
+            "POST /api/v1/firewall/hosts/web-1/isolate",
+            json!({ "reason": "odd", "for": "4h", "dry_run": true }),
+        ),
+        ("firewall release web-1", "POST /api/v1/firewall/hosts/web-1/release", json!({ "dry_run": false })),
+        ("firewall isolated", "GET /api/v1/firewall/isolated", Value::Null),
         ("firewall exposure --host web-1", "GET /api/v1/firewall/exposure?limit=1000&host=web-1", Value::Null),
     ] {
         assert_eq!(asked(words).await, Ok((call.to_owned(), body)), "{words}");
@@ -85,6 +98,8 @@ async fn a_wrong_address_or_span_is_refused_before_anything_is_asked_for() {
         ("firewall ban add 203.0.113.9 --for 12", "no length of time"),
         ("firewall ban add 203.0.113.9 --host ../x", "no host name"),
         ("firewall ban add", "required arguments"),
+        ("firewall isolate web-1", "--reason"),
+        ("firewall release", "required arguments"),
     ] {
         let error = asked(words).await.unwrap_err();
         assert!(error.contains(said), "{words}: {error}");

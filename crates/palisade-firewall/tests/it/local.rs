@@ -18,6 +18,10 @@ const ALLOW: &str = "/api/v1/firewall/allow";
 struct TestDesk(Mutex<SpecPair>);
 
 impl LocalDesk for TestDesk {
+    fn host(&self) -> Option<palisade_core::HostId> {
+        Some("web-1".parse().unwrap())
+    }
+
     fn specs(&self) -> SpecPair {
         self.0.lock().unwrap().clone()
     }
@@ -37,7 +41,6 @@ struct Host {
 impl Host {
     /// A host whose server bans a network on probation and an address.
     fn new() -> Host {
-        let clock = TestClock::new();
         let ban = |cidr: &str, plan: &str, probation: Option<&str>| Ban {
             cidr: cidr.parse().unwrap(),
             reason: "scans".to_owned(),
@@ -48,7 +51,11 @@ impl Host {
             plan: Some(plan.to_owned()),
         };
         let bans = vec![ban("203.0.113.0/24", "p-1", Some("2026-11-22T12:01:00Z")), ban("198.51.100.7", "p-2", None)];
-        let server = serde_json::to_value(Spec { bans, ..Spec::default() }).unwrap();
+        Host::with(Spec { bans, ..Spec::default() })
+    }
+
+    fn with(server: Spec) -> Host {
+        let (clock, server) = (TestClock::new(), serde_json::to_value(server).unwrap());
         Host { desk: Arc::new(TestDesk(Mutex::new(SpecPair { server, local: Value::Null }))), clock }
     }
 
@@ -176,4 +183,79 @@ async fn the_host_is_looked_at_when_it_is_asked_for_what_listens() {
     assert_eq!(page["items"][0]["pid"].as_u64(), Some(u64::from(std::process::id())));
     let (status, page) = host.call("GET", "/api/v1/firewall/ruleset", Value::Null).await;
     assert_eq!((status, page["total"].as_u64()), (StatusCode::OK, Some(1)));
+}
+
+const ISOLATE: &str = "/api/v1/firewall/hosts/web-1/isolate";
+const RELEASE: &str = "/api/v1/firewall/hosts/web-1/release";
+
+/// The ids of the rules in force, and the plan on probation.
+async fn rules(host: &Host) -> (Vec<String>, Value) {
+    let (status, effective) = host.call("GET", "/api/v1/firewall/effective", Value::Null).await;
+    assert_eq!(status, StatusCode::OK, "{effective:#}");
+    let ids = effective["rules"].as_array().unwrap().iter().map(|rule| rule["id"].as_str().unwrap().to_owned());
+    (ids.collect(), effective["probation"]["plan"].clone())
+}
+
+#[tokio::test]
+async fn a_host_is_cut_off_on_probation_kept_so_and_released_without_the_server() {
+    let host = Host::with(Spec::default());
+    let wanted = json!({ "reason": "odd traffic", "for": "4h" });
+    let (status, plan) = host.call("POST", ISOLATE, wanted).await;
+    assert_eq!(status, StatusCode::OK, "{plan:#}");
+    assert_eq!((&plan["state"], &plan["deadline"]), (&json!("probation"), &json!("2026-11-22T12:01:00Z")));
+    assert_eq!(
+        plan["effects"][0]["sentence"],
+        "nobody but the failsafe addresses reaches web-1, and it reaches nobody else, until 16:00 UTC"
+    );
+    let id = plan["id"].as_str().unwrap();
+    assert_eq!(rules(&host).await, (vec!["isolation/in".to_owned(), "isolation/out".to_owned()], json!(id)));
+    let (status, again) = host.call("POST", ISOLATE, json!({ "reason": "again" })).await;
+    assert!(status == StatusCode::CONFLICT && again["message"].as_str().unwrap().contains("on probation"), "{again}");
+    let (status, kept) = host.call("POST", &format!("/api/v1/plans/{id}/confirm"), json!({ "waiver": null })).await;
+    assert_eq!((status, &kept["steps"][0]["permit"]), (StatusCode::OK, &json!("firewall")), "{kept:#}");
+    host.clock.pass_s(61);
+    assert_eq!(rules(&host).await.0.len(), 2, "kept beyond its probation");
+    let (_, isolated) = host.call("GET", "/api/v1/firewall/isolated", Value::Null).await;
+    assert_eq!((&isolated["total"], &isolated["items"][0]["reason"]), (&json!(1), &json!("odd traffic")));
+    assert_eq!(host.call("POST", RELEASE, json!({})).await.0, StatusCode::OK);
+    assert_eq!(rules(&host).await.0.len(), 0);
+    assert_eq!(host.local(), Spec::default(), "nothing is left behind");
+}
+
+#[tokio::test]
+async fn cutting_off_ends_by_itself_and_a_dry_run_or_a_wrong_name_does_nothing() {
+    let host = Host::with(Spec::default());
+    host.call("POST", ISOLATE, json!({ "reason": "odd", "dry_run": true })).await;
+    let (status, answer) =
+        host.call("POST", "/api/v1/firewall/hosts/db-1/isolate", json!({ "reason": "the wrong host" })).await;
+    assert!(status == StatusCode::NOT_FOUND && answer["message"].as_str().unwrap().contains("`web-1`"), "{answer}");
+    assert_eq!(host.call("POST", ISOLATE, json!({ "reason": " " })).await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(host.call("POST", RELEASE, json!({})).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(host.local(), Spec::default());
+    host.call("POST", ISOLATE, json!({ "reason": "odd", "probation": "30s" })).await;
+    assert_eq!(rules(&host).await.0.len(), 2);
+    host.clock.pass_s(30);
+    assert_eq!(rules(&host).await, (Vec::new(), Value::Null), "nobody kept it");
+}
+
+#[tokio::test]
+async fn a_filter_that_the_server_tries_is_kept_or_rolled_back_on_the_host() {
+    let candidate = json!({ "plan": "p-7", "until": "2026-11-22T12:01:00Z", "filter": {
+        "rules": [{ "id": "web/ssh", "layer": "group", "priority": 10, "direction": "in", "action": "allow",
+            "protocol": "tcp", "ports": ["22"], "peers": { "of": { "sets": ["list/office"] } } }],
+        "sets": [{ "name": "list/office", "ranges": ["203.0.113.0/24"] }],
+        "defaults": { "inbound": "deny", "outbound": "allow" } } });
+    for (verb, left) in [("confirm", 1), ("rollback", 0)] {
+        let host = Host::with(serde_json::from_value(json!({ "candidate": candidate })).unwrap());
+        assert_eq!(rules(&host).await, (vec!["web/ssh".to_owned()], json!("p-7")));
+        let (_, effective) = host.call("GET", "/api/v1/firewall/effective?host=web-1", Value::Null).await;
+        assert_eq!(
+            (&effective["rules"][0]["peers"], &effective["rules"][0]["addresses"]),
+            (&json!(["list:office"]), &json!(1))
+        );
+        let (status, plan) = host.call("POST", &format!("/api/v1/plans/p-7/{verb}"), Value::Null).await;
+        assert_eq!(status, StatusCode::OK, "{plan:#}");
+        host.clock.pass_s(61);
+        assert_eq!(rules(&host).await, (vec!["web/ssh".to_owned(); left], Value::Null), "{verb}");
+    }
 }

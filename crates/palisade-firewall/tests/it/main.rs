@@ -27,3 +27,4 @@ mod server;
 mod text;
 mod stream;
 mod watch;
+mod simulate;

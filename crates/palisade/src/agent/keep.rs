@@ -181,6 +181,10 @@ struct Desk {
 }
 
 impl LocalDesk for Desk {
+    fn host(&self) -> Option<HostId> {
+        self.agent.upgrade().map(|agent| agent.id().clone())
+    }
+
     fn specs(&self) -> SpecPair {
         let agent = self.agent.upgrade();
         agent

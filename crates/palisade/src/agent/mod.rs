@@ -22,13 +22,13 @@ use crate::server;
 use anyhow::{Context, Result};
 use identity::Identity;
 use nix::fcntl::Flock;
-use palisade_core::{Cidr, HostId};
+use palisade_core::HostId;
 use palisade_guard::contract::AgentFacts;
 use palisade_guard::store::HostFacts;
 use palisade_guard::{Entry, Host};
 use palisade_sys::{Root, facts, machine};
 use std::collections::BTreeMap;
-use std::net::ToSocketAddrs;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -174,7 +174,7 @@ fn assemble(config: &Config, dir: &Path, way: &link::Way) -> Result<Agent> {
         (_, None) => facts::facts("").context("the system's host name\nhint: give one with --host")?.host,
     };
     let guards = guards::all();
-    let facts = AgentFacts { failsafe: failsafe(config, way), state_dir: dir.to_owned() };
+    let facts = agent_facts(config, way, dir);
     let mut keepers = BTreeMap::new();
     for guard in &guards {
         if let Some(maker) = &guard.keeper {
@@ -208,17 +208,24 @@ fn assemble(config: &Config, dir: &Path, way: &link::Way) -> Result<Agent> {
     })
 }
 
-/// What no change may cut: what is configured, and the way to the server.
-fn failsafe(config: &Config, way: &link::Way) -> Vec<Cidr> {
-    let mut list = server::failsafe(config);
-    let link::Way::Joined { identity, .. } = way else { return list };
+/// What keepers need to know of this agent: above all what no change may cut.
+fn agent_facts(config: &Config, way: &link::Way, dir: &Path) -> AgentFacts {
+    let mut failsafe = server::own_addresses(config);
+    failsafe.extend(config.failsafe.iter().filter(|entry| entry.port.is_none()).map(|entry| entry.cidr));
+    let ports = config.failsafe.iter().filter_map(|entry| Some((entry.cidr, entry.port?)));
+    AgentFacts { failsafe, failsafe_ports: ports.collect(), server: server_addresses(way), state_dir: dir.to_owned() }
+}
+
+/// Where this agent's server is, by its own identity; unknown while its name does not resolve.
+fn server_addresses(way: &link::Way) -> Vec<SocketAddr> {
+    let link::Way::Joined { identity, .. } = way else { return Vec::new() };
     match (identity.server.host.as_str(), identity.server.port).to_socket_addrs() {
-        Ok(addresses) => list.extend(addresses.map(|address| Cidr::from(address.ip()))),
+        Ok(addresses) => addresses.collect(),
         Err(error) => {
             tracing::warn!(%error, server = identity.server.host, "the server's address is not known yet, so it is no failsafe");
+            Vec::new()
         }
     }
-    list
 }
 
 /// 128 random bits, as text.

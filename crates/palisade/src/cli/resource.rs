@@ -1,13 +1,12 @@
 //! `palisade apply`, `get` and `delete`: resources as files.
 
 mod conflict;
-mod file;
 mod print;
 
 use super::nouns::segment;
 use anyhow::{Result, anyhow};
-use file::Given;
 use palisade_core::Span;
+use palisade_guard::cli::file::{self, Given};
 use palisade_guard::cli::{CliContext, Output, Refusal, cell, printable, query};
 use serde_json::{Value, json};
 use std::path::PathBuf;

@@ -138,8 +138,8 @@ fn start(config: &Config, args: &ConfigArgs, ids: Option<(Uid, Gid)>) -> Result<
         .arg("--key-file")
         .arg(&config.key_file)
         .arg("--with-parent");
-    for cidr in &config.failsafe {
-        command.arg("--failsafe").arg(cidr.to_string());
+    for failsafe in &config.failsafe {
+        command.arg("--failsafe").arg(failsafe.to_string());
     }
     if let Some(file) = &args.config {
         command.arg("--config").arg(file);

@@ -34,7 +34,8 @@ pub const ANONYMOUS: [(&str, &str); 4] =
 const APPLY: (&str, &str) = ("POST", "/api/v1/apply");
 /// What a viewer may send although it is no GET: it changes nothing that lasts, or only what is the
 /// viewer's own.
-const VIEWER_MAY: [(&str, &str); 8] = [
+const VIEWER_MAY: [(&str, &str); 9] = [
+    ("POST", "/api/v1/firewall/simulate"),
     ("DELETE", "/api/v1/session"),
     ("DELETE", "/api/v1/sessions"),
     ("POST", "/api/v1/monitor/live"),

@@ -213,9 +213,16 @@ async fn split(db: &Database) -> Result<(), palisade_guard::GuardError> {
     Ok(())
 }
 
-/// What no change may cut: the address that the server listens on and the configured ones.
-pub fn failsafe(config: &Config) -> Vec<Cidr> {
-    let mut list = config.failsafe.clone();
+/// What no ban may cut, on any port: the address that the server listens on and the configured ones.
+fn failsafe(config: &Config) -> Vec<Cidr> {
+    let mut list: Vec<Cidr> = config.failsafe.iter().map(|failsafe| failsafe.cidr).collect();
+    list.extend(own_addresses(config));
+    list
+}
+
+/// This machine, as its server is reached.
+pub fn own_addresses(config: &Config) -> Vec<Cidr> {
+    let mut list = Vec::new();
     let own = config.listen.ip();
     if !own.is_unspecified() {
         list.push(Cidr::from(own));

@@ -1,8 +1,8 @@
 //! Conflicts: what stands, what the file says, what the file was made from; and overwriting
 //! knowingly.
 
-use super::file::Given;
 use anyhow::Result;
+use palisade_guard::cli::file::Given;
 use palisade_guard::cli::{CliContext, Output, Refusal, cell, printable};
 use palisade_guard::resource::difference::{self, Difference};
 use serde_json::Value;

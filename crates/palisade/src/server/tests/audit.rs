@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// What is no GET and leaves no entry, and why.
-const SILENT: [(&str, &str, &str); 7] = [
+const SILENT: [(&str, &str, &str); 8] = [
+    ("POST", "/api/v1/firewall/simulate", "it only reads"),
     ("POST", "/api/v1/monitor/live", "it has a host sampled faster for a minute; nothing lasts"),
     ("POST", "/api/v1/monitor/backtest", "it only reads"),
     ("POST", "/api/v1/monitor/probes/{name}/run", "it looks once more, as the server does by itself"),

@@ -1,8 +1,8 @@
 //! Files of documents: YAML, which JSON is a part of, with the line on which everything stands.
 
+use super::printable;
+use crate::kind::nearest;
 use anyhow::{Context, Result, anyhow, bail};
-use palisade_guard::cli::printable;
-use palisade_guard::kind::nearest;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Number, Value};
