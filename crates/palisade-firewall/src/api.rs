@@ -7,10 +7,10 @@ pub mod given;
 mod groups;
 mod isolate;
 pub mod kind;
-mod stream;
 mod look;
-mod starter;
 mod simulate;
+mod starter;
+mod stream;
 
 use crate::draft::{Reach, Scene};
 use crate::events::{self, Asked};

@@ -1,8 +1,8 @@
 //! `palisade firewall …`.
 
-mod exposure;
 mod compile;
 mod documents;
+mod exposure;
 mod group;
 mod host;
 mod simulate;

@@ -5,9 +5,9 @@ use crate::model::{
     Chain, Listener, Listeners, Observed, Ours, PUBLISHED_MAX, Protocol, Published, Ruleset, SOCKETS_MAX, Table,
 };
 use crate::ruleset::{Content, Until, table};
+use crate::services;
 use crate::stream::MARK_MASK;
 use crate::stream::foreign::canary;
-use crate::services;
 use palisade_core::{Clock, SystemClock};
 use palisade_guard::contract::chain as causes;
 use palisade_sys::listener::{self, Protocol as SysProtocol};

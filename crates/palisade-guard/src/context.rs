@@ -49,7 +49,7 @@ pub struct ServerContext {
     pub vault: Arc<dyn Vault>,
     /// The host that the server runs on.
     pub own: Option<HostId>,
-    serves: Arc<OnceLock<Vec<(&'static str, Arc<dyn Serve>)>>>,
+    serves: Arc<OnceLock<Serves>>,
     changes: broadcast::Sender<Change>,
     seq: Arc<AtomicU64>,
     links: Links,
@@ -72,6 +72,9 @@ pub struct Ask {
 
 /// Questions to one host that wait to be carried down; older ones make room.
 const ASKS_MAX: usize = 64;
+
+/// The guards' halves on the server, by word.
+type Serves = Vec<(&'static str, Arc<dyn Serve>)>;
 
 impl ServerContext {
     /// A context on an open, migrated database.

@@ -3,8 +3,8 @@
 use super::{exposure, given};
 use crate::WORD;
 use crate::filter::judge::{self, Payload, Probe};
-use crate::group::model::{Action, Direction};
 use crate::group::fleet::{Ready, Stored};
+use crate::group::model::{Action, Direction};
 use crate::resolve::Server;
 use crate::ruleset::Range;
 use crate::spec::Spec;

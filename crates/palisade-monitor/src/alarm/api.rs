@@ -257,13 +257,7 @@ async fn alarm_silence(
     let spec = json!({ "match": matched, "until": until, "reason": params.reason });
     let document = Document { kind: "Silence".to_owned(), name: name.clone(), version: Some(0), replaces: None, spec };
     let kinds = Kinds::new(crate::notify::kinds());
-    palisade_guard::resource::apply(
-        &context,
-        &kinds,
-        &caller,
-        ApplyParams::of(vec![document]),
-    )
-    .await?;
+    palisade_guard::resource::apply(&context, &kinds, &caller, ApplyParams::of(vec![document])).await?;
     context.publish(&[TOPIC]);
     Ok(Json(SilenceMade { name }))
 }

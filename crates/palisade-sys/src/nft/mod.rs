@@ -17,11 +17,11 @@ mod set;
 mod wire;
 mod write;
 
+pub use disturb::Disturbs;
 pub use expr::{
     ADDRESS_ANYCAST, ADDRESS_BROADCAST, ADDRESS_LOCAL, ADDRESS_MULTICAST, Ct, Expr, LOG_PREFIX_BYTES_MAX,
     STATUS_SOURCE_TRANSLATED, Verdict,
 };
-pub use disturb::Disturbs;
 pub use map::{Entry, Key};
 pub use monitor::{Change, Monitor, Touched};
 pub use published::{PUBLISHED_MAX, Published};
