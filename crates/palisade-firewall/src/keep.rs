@@ -1,17 +1,20 @@
 //! The keeper: holds the bans in the kernel of this host.
 
 use crate::apply::{Act, batch};
+use crate::feed::held::Held;
 use crate::observe;
-use crate::plan::{steps, wanted};
+use crate::plan::{feed_steps, steps, wanted};
 use crate::ruleset::{Present, Structure, read};
 use crate::spec::{Decision, Spec};
-use palisade_core::{Cidr, Step, Timestamp};
+use palisade_core::{Cidr, Generation, Step, Timestamp};
 use palisade_guard::contract::{AgentFacts, LocalDesk};
 use palisade_guard::entry::keeper as erased;
+use palisade_guard::link::FeedPart;
 use palisade_guard::{GuardError, Keep, Keeper};
 use palisade_sys::nft::{Reader, Writer};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -26,6 +29,7 @@ pub struct Firewall {
     failsafe: Vec<Cidr>,
     eyes: Mutex<Eyes>,
     writer: Mutex<Writer>,
+    feed: Arc<Mutex<Held>>,
 }
 
 #[derive(Debug)]
@@ -107,7 +111,16 @@ impl Firewall {
     /// A keeper that never lets any of `failsafe` be cut. Looks at nothing and changes nothing yet.
     pub fn new(failsafe: Vec<Cidr>) -> Result<Firewall, GuardError> {
         let eyes = Mutex::new(Eyes { reader: Reader::open()?, last: None });
-        Ok(Firewall { failsafe, eyes, writer: Mutex::new(Writer::open()?) })
+        Ok(Firewall { failsafe, eyes, writer: Mutex::new(Writer::open()?), feed: Arc::default() })
+    }
+
+    /// The same with the feed that is stored below `dir`.
+    pub fn with_feed(failsafe: Vec<Cidr>, dir: &Path) -> Result<Firewall, GuardError> {
+        Ok(Firewall { feed: Arc::new(Mutex::new(Held::open(dir)?)), ..Firewall::new(failsafe)? })
+    }
+
+    fn feed(&self) -> MutexGuard<'_, Held> {
+        self.feed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn eyes(&self) -> MutexGuard<'_, Eyes> {
@@ -127,6 +140,7 @@ impl Keep for Firewall {
         let present = self.eyes().present(now)?;
         // for the check `firewall.palisade-table`: what the kernel should hold until we plan again
         let wanted = wanted(server, local, &self.failsafe, now);
+        let wanted = self.feed().wanted(wanted, &local.released, now);
         observe::kept(&wanted);
         steps(wanted, &[server, local], &present, now)
     }
@@ -148,12 +162,29 @@ impl Keep for Firewall {
         server.bans.iter().filter_map(|ban| ban.probation_until).filter(|until| *until > now).max()
     }
 
+    fn feed_at(&self) -> Option<Generation> {
+        Some(self.feed().at())
+    }
+
+    fn feed(&self, part: &FeedPart, now: Timestamp) -> Result<Vec<Step>, GuardError> {
+        // following each of many small acts would cost more than one listing at the next plan
+        self.eyes().last = None;
+        let mut feed = self.feed();
+        let acts = feed.take(part, now)?;
+        observe::kept_changed(feed.count(), &acts);
+        feed_steps(acts)
+    }
+
     fn local_api(&self, desk: Arc<dyn LocalDesk>) -> axum::Router {
-        crate::local::router(desk, self.failsafe.clone())
+        crate::local::router(desk, self.failsafe.clone(), Arc::clone(&self.feed))
     }
 }
 
 /// Makes the keeper of this host, erased for the frame.
 pub fn keeper(facts: &AgentFacts) -> Result<Arc<dyn Keeper>, GuardError> {
-    Ok(erased(crate::WORD, Firewall::new(facts.failsafe.clone())?))
+    let failsafe = facts.failsafe.clone();
+    // without a directory there is no agent that a feed could come to
+    let stored = !facts.state_dir.as_os_str().is_empty();
+    let firewall = if stored { Firewall::with_feed(failsafe, &facts.state_dir)? } else { Firewall::new(failsafe)? };
+    Ok(erased(crate::WORD, firewall))
 }

@@ -335,11 +335,13 @@ async fn every_endpoint_is_described() {
     let described = serde_json::to_value(server.serve().api().split_for_parts().1).unwrap();
     let paths = described["paths"].as_object().unwrap();
     let methods = |path: &str| paths[path].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-    assert_eq!(paths.len(), 6);
+    assert_eq!(paths.len(), 8);
     assert_eq!(methods(BANS), ["get", "post"]);
     assert_eq!(methods(ALLOW), ["get", "post"]);
     assert_eq!(methods("/api/v1/firewall/bans/{address}"), ["delete"]);
     assert_eq!(methods("/api/v1/firewall/allow/{cidr}"), ["delete"]);
+    assert_eq!(methods("/api/v1/firewall/bans/import"), ["post"]);
+    assert_eq!(methods("/api/v1/firewall/feed"), ["get"]);
     let body = &described["components"]["schemas"]["BanParams"];
     assert_eq!(body["required"], json!(["address"]));
     assert_eq!(body["properties"]["for"]["type"], json!(["string", "null"]));

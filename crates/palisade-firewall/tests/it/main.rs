@@ -6,6 +6,7 @@ mod bans;
 mod command;
 mod draft;
 mod exposure;
+mod feed;
 mod golden;
 mod kernel;
 mod local;
