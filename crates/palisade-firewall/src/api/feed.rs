@@ -61,7 +61,7 @@ fn bans_of(params: &ImportParams, caller: &Caller, now: Timestamp) -> Result<Vec
         Ok(AddressBan {
             address: ban.address,
             length: ban.length.or(params.length),
-            reason: own.map_err(|e| e.at(&format!("bans[{place}].reason")))?.unwrap_or_else(|| reason.clone()),
+            reason: own.map_err(|e| e.at(format!("bans[{place}].reason")))?.unwrap_or_else(|| reason.clone()),
             by: caller.name.clone(),
             now,
         })
