@@ -40,6 +40,8 @@ pub struct Book {
     settled: Generation,
     entries: BTreeMap<Cidr, Entry>,
     aggregate: Aggregate,
+    /// Entries may be stale: looking for them costs as much as there are.
+    stale: bool,
 }
 
 /// What a part has changed: of each entry, until when it was banned, and until when it is.
@@ -54,7 +56,8 @@ pub struct Changed {
 impl Book {
     /// As it was stored.
     pub fn of(snapshot: Snapshot) -> Book {
-        let mut book = Book { at: snapshot.at, settled: snapshot.settled, ..Book::default() };
+        let stale = snapshot.entries.iter().any(|(_, entry)| entry.stale);
+        let mut book = Book { at: snapshot.at, settled: snapshot.settled, stale, ..Book::default() };
         snapshot.entries.into_iter().for_each(|(cidr, entry)| {
             book.put(cidr, Some(entry));
         });
@@ -120,6 +123,7 @@ impl Book {
         let mut changed = Changed::default();
         if part.is_whole() {
             self.entries.values_mut().for_each(|entry| entry.stale = true);
+            self.stale = true;
         }
         for Change { cidr, until, state } in changes {
             let entry = (*state != State::Dropped).then_some(Entry { until: *until, state: *state, stale: false });
@@ -127,8 +131,10 @@ impl Book {
         }
         self.at = part.to;
         if !part.more() {
-            let stale: Vec<Cidr> = self.entries.iter().filter(|(_, e)| e.stale).map(|(cidr, _)| *cidr).collect();
-            stale.into_iter().for_each(|cidr| self.note(cidr, None, &mut changed));
+            if std::mem::take(&mut self.stale) {
+                let stale: Vec<Cidr> = self.entries.iter().filter(|(_, e)| e.stale).map(|(cidr, _)| *cidr).collect();
+                stale.into_iter().for_each(|cidr| self.note(cidr, None, &mut changed));
+            }
             self.settled = part.to;
         }
         changed
