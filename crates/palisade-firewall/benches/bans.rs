@@ -1,15 +1,19 @@
 //! How fast addresses are banned, in a network namespace of its own: one transaction each with
-//! 100,000 present, 100,000 in one act, and, in the same run, the shape of tools that start one
-//! `nft add element` process per ban. Run with `cargo bench -p palisade-firewall`.
+//! 100,000 present, 100,000 in one act, the same by the path of the feed (stored on disk, aggregated,
+//! in the kernel), and, in the same run, the shapes of tools that start one process per ban:
+//! `nft add element` and `iptables -I`. Run with `cargo bench -p palisade-firewall`.
 
 use jiff::{SignedDuration, Timestamp};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
+use palisade_core::Generation;
 use palisade_firewall::apply::Act;
+use palisade_firewall::feed::{Change, State};
 use palisade_firewall::keep::Firewall;
 use palisade_firewall::ruleset::{Content, Until};
 use palisade_firewall::spec::{Ban, Spec};
 use palisade_guard::Keep;
+use palisade_guard::link::FeedPart;
 use palisade_sandbox::{enter_netns, is_isolated, run};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
@@ -19,6 +23,8 @@ const CYCLES: u32 = 20;
 const FIRST_SINGLE: u32 = PRESENT + CYCLES;
 const SINGLES: u32 = 200_000;
 const PEER_S: u64 = 3;
+/// Changes in one part of the feed.
+const FEED_PART: u32 = 10_000;
 
 /// Wall and processor time of some bans.
 struct Took {
@@ -64,6 +70,70 @@ fn cpu_time() -> Duration {
 
 fn address(n: u32) -> IpAddr {
     Ipv4Addr::from(0x0a00_0000 + n).into()
+}
+
+/// An address that is hardly ever in one network with another: what comes from everywhere.
+fn scattered(n: u32) -> IpAddr {
+    Ipv4Addr::from(0x0b00_0000 + n.wrapping_mul(0x9e37_79b1) % 0x7000_0000).into()
+}
+
+/// As the agent takes it: stored, then the steps that follow, each decoded and applied.
+fn take(firewall: &Firewall, from: u64, addresses: impl Iterator<Item = IpAddr>, end: Timestamp) -> u64 {
+    let change = |address: IpAddr| {
+        serde_json::to_value(Change { cidr: address.into(), until: Until::of(Some(end)), state: State::Banned })
+            .expect("a change")
+    };
+    let changes: Vec<_> = addresses.map(change).collect();
+    let at = |n| Generation { epoch: 1, n };
+    let to = from + changes.len() as u64;
+    let part = FeedPart { from: at(from), to: at(to), newest: to, changes };
+    for step in Keep::feed(firewall, &part, Timestamp::now()).expect("taken") {
+        let act: Act = serde_json::from_value(step.act).expect("an act of ours");
+        firewall.apply(&act, Timestamp::now()).expect("the kernel takes it");
+    }
+    to
+}
+
+/// 100,000 in parts of 10,000, then one by one.
+fn by_the_feed() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let firewall = Firewall::new(Vec::new()).and_then(|f| f.with_feed(dir.path())).expect("a netlink socket and a directory");
+    firewall.apply(&Act::ReplaceTable(Content::default()), Timestamp::now()).expect("an empty table");
+    firewall.plan(&Spec::default(), &Spec::default(), Timestamp::now()).expect("planned");
+    let end = Timestamp::now() + SignedDuration::from_hours(12);
+    let mut at = 0;
+    measured(|| {
+        for part in 0..PRESENT / FEED_PART {
+            at = take(&firewall, at, (part * FEED_PART..(part + 1) * FEED_PART).map(scattered), end);
+        }
+        PRESENT
+    })
+    .say("feed: 100,000 in parts of 10,000");
+    measured(|| {
+        for n in PRESENT..PRESENT + SINGLES {
+            at = take(&firewall, at, std::iter::once(scattered(n)), end);
+        }
+        SINGLES
+    })
+    .say("feed: one part each, 100,000 present");
+}
+
+/// fail2ban's shape: a rule per ban, put before all others by a process of its own.
+fn by_iptables() {
+    let ban = |n| run("iptables", &["-I", "INPUT", "-s", &scattered(n).to_string(), "-j", "DROP"]);
+    measured(|| {
+        let began = Instant::now();
+        let mut bans = 0;
+        while began.elapsed() < Duration::from_secs(PEER_S) {
+            if let Err(why) = ban(bans) {
+                println!("skipped: {why}");
+                break;
+            }
+            bans += 1;
+        }
+        bans
+    })
+    .say("peer: one `iptables -I` process each, 0 present");
 }
 
 fn main() {
@@ -127,6 +197,7 @@ fn main() {
         SINGLES
     });
     single.say("single: one transaction each, 100,000 present");
+    by_the_feed();
 
     apply(&empty);
     apply(&all);
@@ -147,6 +218,7 @@ fn main() {
         return;
     }
     peer.say("peer: one `nft add element` process each");
+    by_iptables();
     println!(
         "single bans: {:.0} times the peer's rate, {:.0} times less CPU each",
         single.rate() / peer.rate(),

@@ -3,6 +3,7 @@
 mod allow;
 mod bans;
 pub(crate) mod exposure;
+mod feed;
 pub mod given;
 mod groups;
 mod isolate;
@@ -16,12 +17,13 @@ use crate::draft::{Reach, Scene};
 use crate::events::{self, Asked};
 use crate::spec::Allow;
 use crate::store::{self, BanRow};
+use axum::extract::DefaultBodyLimit;
 use palisade_core::{Cidr, HostId, Plan, Timestamp};
 use palisade_guard::api::{ApiError, Caller};
 use palisade_guard::store as frame;
 use palisade_guard::{GuardError, ServerContext};
 use sqlx::SqliteConnection;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 /// The topic of pages that show bans or the allow-list.
@@ -35,6 +37,8 @@ pub fn router() -> OpenApiRouter<ServerContext> {
     OpenApiRouter::new()
         .routes(routes!(bans::ban_list, bans::ban_add))
         .routes(routes!(bans::ban_remove))
+        .routes(routes!(feed::ban_import).layer(DefaultBodyLimit::disable()))
+        .routes(routes!(feed::feed_show))
         .routes(routes!(allow::allow_list, allow::allow_add))
         .routes(routes!(allow::allow_remove))
         .routes(routes!(simulate::simulate))

@@ -6,6 +6,7 @@ mod exposure;
 mod group;
 mod host;
 mod simulate;
+mod import;
 
 use anyhow::Result;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -13,6 +14,7 @@ use palisade_core::{Cidr, HostId, Span};
 use palisade_guard::cli::{CliContext, GuardCommand, Output, cell, printable};
 use palisade_guard::contract::BoxFuture;
 use serde_json::{Map, Value, json};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// The noun, for the frame.
@@ -103,6 +105,20 @@ enum BanVerb {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Shut many addresses out of every host
+    Import {
+        /// One address or network per line, with comments after #; - reads standard input
+        file: PathBuf,
+        /// How long, such as 12h; until they are removed if absent
+        #[arg(long = "for", value_name = "SPAN")]
+        length: Option<Span>,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// Show what would be done and change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Show who is shut out
     List,
     /// Let an address or a network in again
@@ -173,6 +189,16 @@ async fn ban(verb: BanVerb, context: &CliContext) -> Result<()> {
             let hosts = (!hosts.is_empty()).then_some(hosts);
             let body = json!({ "address": address, "for": length, "reason": reason, "probation": probation, "hosts": hosts, "dry_run": dry_run });
             change(context, "POST", BANS, Some(given(body))).await
+        }
+        BanVerb::Import { file, length, reason, dry_run } => {
+            let bans = import::read(&file)?;
+            let body = json!({ "bans": bans, "for": length, "reason": reason, "dry_run": dry_run });
+            let answer = context.client.call("POST", "/api/v1/firewall/bans/import", Some(given(body))).await?;
+            match context.output {
+                Output::Json => println!("{answer:#}"),
+                Output::Table => print!("{}", import::said(&answer, dry_run)),
+            }
+            Ok(())
         }
         BanVerb::Remove { address, dry_run } => change(context, "DELETE", &removal(BANS, address, dry_run), None).await,
         BanVerb::List => {

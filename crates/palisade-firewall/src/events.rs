@@ -1,5 +1,6 @@
 //! What the audit log says about changes of bans and allow-list, made or refused.
 
+use crate::feed::desk::Taken;
 use palisade_core::{Event, Outcome, Plan, Severity, Timestamp};
 use palisade_guard::api::{ApiError, Caller};
 
@@ -19,6 +20,22 @@ pub fn changed(asked: &Asked, caller: &Caller, plan: &Plan, reason: &str, now: T
     let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
     let first = plan.effects.first().map(|e| e.sentence.as_str()).unwrap_or(&plan.title);
     event(asked, caller, Outcome::Success, format!("{first}{why}"), now)
+}
+
+/// Many addresses were shut out at once.
+pub fn imported(caller: &Caller, taken: &Taken, reason: &str, now: Timestamp) -> Event {
+    let asked = Asked { kind: "firewall.ban.import", object: None, dry_run: false };
+    let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+    let refused = match taken.refused.len() {
+        0 => String::new(),
+        count => format!(", {count} refused"),
+    };
+    let dropped = match taken.dropped {
+        0 => String::new(),
+        count => format!(", {count} that end first given up to make room"),
+    };
+    let message = format!("{} addresses shut out of every host{refused}{dropped}{why}", taken.added);
+    event(&asked, caller, Outcome::Success, message, now)
 }
 
 /// A change was asked for and refused.

@@ -6,20 +6,23 @@ pub use programs::Conversations;
 
 use crate::apply::{Act, batch, filter};
 use crate::exposure;
+use crate::feed::held::Held as Feed;
 use crate::filter::Filter;
 use crate::filter::program::Program;
 use crate::observe;
-use crate::plan::{Filtering, layout, steps, wanted, wish};
+use crate::plan::{Filtering, feed_steps, layout, steps, wanted, wish};
 use crate::ruleset::{Held, MARK_MASK, MARK_SHIFT, NUMBER_MAX, Present, Structure, read};
 use crate::spec::{Decision, Spec};
-use palisade_core::{Cidr, Clock, Step, SystemClock, Timestamp};
+use palisade_core::{Cidr, Clock, Generation, Step, SystemClock, Timestamp};
 use palisade_guard::contract::{AgentFacts, LocalDesk};
 use palisade_guard::entry::keeper as erased;
+use palisade_guard::link::FeedPart;
 use palisade_guard::{GuardError, Keep, Keeper};
 use palisade_sys::nft::{Batch, Reader, Writer};
 use programs::Programs;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -38,6 +41,7 @@ pub struct Firewall {
     conversations: Option<Arc<dyn Conversations>>,
     /// When something of the filter ends next: then it has to be planned anew.
     next_end: Mutex<Option<Timestamp>>,
+    feed: Arc<Mutex<Feed>>,
 }
 
 #[derive(Debug)]
@@ -138,6 +142,7 @@ impl Firewall {
             programs: Mutex::default(),
             conversations: None,
             next_end: Mutex::default(),
+            feed: Arc::default(),
         })
     }
 
@@ -204,6 +209,15 @@ impl Firewall {
         }
     }
 
+    /// The same with the feed that is stored below `dir`.
+    pub fn with_feed(self, dir: &Path) -> Result<Firewall, GuardError> {
+        Ok(Firewall { feed: Arc::new(Mutex::new(Feed::open(dir)?)), ..self })
+    }
+
+    fn feed(&self) -> MutexGuard<'_, Feed> {
+        self.feed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn eyes(&self) -> MutexGuard<'_, Eyes> {
         self.eyes.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -228,6 +242,7 @@ impl Keep for Firewall {
         *self.next_end() = wish.next_end;
         // for the check `firewall.palisade-table`: what the kernel should hold until we plan again
         let wanted = wanted(server, local, &self.failsafe, now);
+        let wanted = self.feed().wanted(wanted, &local.released, now);
         observe::kept(&wanted);
         exposure::kept(server, local, now);
         let mut programs = self.programs();
@@ -260,12 +275,29 @@ impl Keep for Firewall {
         bans.chain(server.candidate.as_ref().map(|c| c.until)).filter(|until| *until > now).max()
     }
 
+    fn feed_at(&self) -> Option<Generation> {
+        Some(self.feed().at())
+    }
+
+    fn feed(&self, part: &FeedPart, now: Timestamp) -> Result<Vec<Step>, GuardError> {
+        // following each of many small acts would cost more than one listing at the next plan
+        self.eyes().last = None;
+        let mut feed = self.feed();
+        let acts = feed.take(part, now)?;
+        observe::kept_changed(feed.count(), &acts);
+        feed_steps(acts)
+    }
+
     fn local_api(&self, desk: Arc<dyn LocalDesk>) -> axum::Router {
-        crate::local::router(desk, self.failsafe.clone())
+        crate::local::router(desk, self.failsafe.clone(), Arc::clone(&self.feed))
     }
 }
 
 /// Makes the keeper of this host, erased for the frame.
 pub fn keeper(facts: &AgentFacts) -> Result<Arc<dyn Keeper>, GuardError> {
-    Ok(erased(crate::WORD, Firewall::new(facts.uncut())?))
+    let firewall = Firewall::new(facts.uncut())?;
+    // without a directory there is no agent that a feed could come to
+    let stored = !facts.state_dir.as_os_str().is_empty();
+    let firewall = if stored { firewall.with_feed(&facts.state_dir)? } else { firewall };
+    Ok(erased(crate::WORD, firewall))
 }

@@ -10,8 +10,10 @@ pub use book::Book;
 use crate::api::{exposure, given};
 use crate::draft::{self, Reach, Scene};
 use crate::exposure::{Rules, joined};
+use crate::feed::held::Held;
 use crate::model::Observed;
-use crate::spec::{Allow, Decision, Spec};
+use crate::ruleset::Until;
+use crate::spec::{Allow, Ban, Decision, Spec};
 use crate::store::BanRow;
 use crate::views::{
     AllowParams, AllowView, BanParams, BanView, ExposureParams, ExposureView, Origin, RemoveParams, RulesetView,
@@ -20,23 +22,26 @@ use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
-use palisade_core::{Cidr, Clock, HostId, Plan, SystemClock, Verdicts};
+use palisade_core::{Cidr, Clock, HostId, Plan, SystemClock, Timestamp, Verdicts};
 use palisade_guard::api::{ApiError, Can, Page, PageParams};
 use palisade_guard::contract::LocalDesk;
 use palisade_guard::{GuardError, SpecPair};
 use palisade_sys::{Root, facts};
 use serde::Deserialize;
 use serde_json::Value;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use tokio::sync::Mutex;
 
 /// Who changes something on the agent's own socket.
 const LOCAL_ROOT: &str = "local-root";
+/// Who asked for the bans that came by the feed, as far as a host knows.
+const FEED: &str = "feed";
 
 #[derive(Clone)]
 struct Local {
     desk: Arc<dyn LocalDesk>,
     failsafe: Arc<Vec<Cidr>>,
+    feed: Feed,
     clock: Arc<dyn Clock>,
     /// Held from reading the specs to storing the changed one, so that two changes do not undo each other.
     writing: Arc<Mutex<()>>,
@@ -44,13 +49,20 @@ struct Local {
 
 type Answer<T> = Result<Json<T>, ApiError>;
 
+/// The feed that the keeper holds.
+type Feed = Arc<std::sync::Mutex<Held>>;
+
 /// The local API of this guard.
-pub fn router(desk: Arc<dyn LocalDesk>, failsafe: Vec<Cidr>) -> Router {
-    router_at(desk, failsafe, Arc::new(SystemClock))
+pub fn router(desk: Arc<dyn LocalDesk>, failsafe: Vec<Cidr>, feed: Feed) -> Router {
+    router_with(desk, failsafe, feed, Arc::new(SystemClock))
 }
 
-/// As [`router`], with a clock of its own.
+/// As [`router`], with a clock of its own and no feed.
 pub fn router_at(desk: Arc<dyn LocalDesk>, failsafe: Vec<Cidr>, clock: Arc<dyn Clock>) -> Router {
+    router_with(desk, failsafe, Feed::default(), clock)
+}
+
+fn router_with(desk: Arc<dyn LocalDesk>, failsafe: Vec<Cidr>, feed: Feed, clock: Arc<dyn Clock>) -> Router {
     Router::new()
         .route("/api/v1/firewall/bans", get(ban_list).post(ban_add))
         .route("/api/v1/firewall/bans/{address}", delete(ban_remove))
@@ -64,13 +76,31 @@ pub fn router_at(desk: Arc<dyn LocalDesk>, failsafe: Vec<Cidr>, clock: Arc<dyn C
         .route("/api/v1/firewall/hosts/{host}/release", post(host::release))
         .route("/api/v1/plans/{id}/confirm", post(confirm))
         .route("/api/v1/plans/{id}/rollback", post(rollback))
-        .with_state(Local { desk, failsafe: Arc::new(failsafe), clock, writing: Arc::default() })
+        .with_state(Local { desk, failsafe: Arc::new(failsafe), feed, clock, writing: Arc::default() })
 }
 
 impl Local {
     fn book(&self) -> Result<Book, GuardError> {
         let SpecPair { server, local } = self.desk.specs();
-        Ok(Book { server: spec(&server)?, local: spec(&local)?, now: self.clock.now() })
+        let now = self.clock.now();
+        let mut server = spec(&server)?;
+        // what the feed shuts out is the server's too, and is released here in the same way
+        server.bans.extend(self.fed(now));
+        Ok(Book { server, local: spec(&local)?, now })
+    }
+
+    fn fed(&self, now: Timestamp) -> Vec<Ban> {
+        let banned = self.feed.lock().unwrap_or_else(PoisonError::into_inner).banned(now);
+        let ban = |(cidr, until): (Cidr, Until)| Ban {
+            cidr,
+            reason: String::new(),
+            by: FEED.to_owned(),
+            since: now,
+            ends_at: Option::<i64>::from(until).map(palisade_guard::store::at),
+            probation_until: None,
+            plan: None,
+        };
+        banned.into_iter().map(ban).collect()
     }
 
     fn scene<'a>(&'a self, book: &Book, bans: &'a [BanRow], allow: &'a [Allow]) -> Scene<'a> {

@@ -1,5 +1,6 @@
 //! Looks at what listens and at what the kernel filters. Only the running system has either.
 
+use crate::apply::Act;
 use crate::exposure::{self, Filtering};
 use crate::model::{
     Chain, Listener, Listeners, Observed, Ours, PUBLISHED_MAX, Protocol, Published, Ruleset, SOCKETS_MAX, Table,
@@ -41,6 +42,18 @@ pub fn kept(wanted: &Content) {
     let count = wanted.bans.len() + wanted.networks.len();
     let last = ends.max().unwrap_or(Until::At(i64::MIN));
     *KEPT.lock().unwrap_or_else(PoisonError::into_inner) = Some((count as u64, last));
+}
+
+/// The keeper tells that there are `count` bans since these acts of the feed.
+pub fn kept_changed(count: usize, acts: &[Act]) {
+    let ends = acts.iter().flat_map(|act| match act {
+        Act::AddBans(bans) | Act::ChangeBans(bans) => bans.as_slice(),
+        _ => &[],
+    });
+    let last = ends.map(|(_, until)| *until).max();
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = kept.map(|(_, last)| last);
+    *kept = Some((count as u64, last.into_iter().chain(before).max().unwrap_or(Until::At(i64::MIN))));
 }
 
 /// How many bans should be in force: none once the last has ended, since nobody plans when the

@@ -113,6 +113,21 @@ pub fn steps(
     steps.into_iter().map(NewStep::finish).collect()
 }
 
+/// The steps of the acts that put a part of the feed in force.
+pub fn feed_steps(acts: Vec<Act>) -> Result<Vec<Step>, GuardError> {
+    let step = |act: Act| {
+        let (name, object) = match &act {
+            Act::AddBans(bans) => ("AddBan", named(bans.iter().map(|(address, _)| *address), "addresses")),
+            Act::ChangeBans(bans) => ("ChangeBan", named(bans.iter().map(|(address, _)| *address), "addresses")),
+            Act::RemoveBans(bans) => ("RemoveBan", named(bans.iter(), "addresses")),
+            Act::SetBanNetworks(networks) => ("SetBanNetworks", named(keys(networks), "networks")),
+            _ => ("ReplaceTable", "inet palisade".to_owned()),
+        };
+        NewStep { name, object, reason: "asked for by the feed".to_owned(), act, permit: BAN }.finish()
+    };
+    acts.into_iter().map(step).collect()
+}
+
 /// What does not fit is refused as a whole: the kernel keeps what it has.
 fn within_limits(wanted: &Content) -> Result<(), GuardError> {
     let v4 = wanted.bans.partition_point(|(address, _)| address.is_ipv4());

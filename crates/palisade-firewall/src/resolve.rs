@@ -1,12 +1,14 @@
 //! From what is stored to the spec of one host.
 
 use crate::api::kind::AddressAllow;
+use crate::feed;
 use crate::group::{self, fleet::Fleets};
 use crate::spec::{Allow, Ban, Spec};
 use crate::store::{self, BanRow};
 use crate::stream;
-use palisade_core::{Cidr, HostId, Plan, Timestamp};
+use palisade_core::{Cidr, Generation, HostId, Plan, Timestamp};
 use palisade_guard::contract::{BoxFuture, Record};
+use palisade_guard::link::FeedPart;
 use palisade_guard::{GuardError, Kind, Serve, ServerContext};
 use serde_json::Value;
 use sqlx::SqliteConnection;
@@ -128,6 +130,29 @@ impl Serve for Server {
         })
     }
 
+    fn feed<'a>(
+        &'a self,
+        db: &'a mut SqliteConnection,
+        since: Generation,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<FeedPart>, GuardError>> {
+        Box::pin(feed::store::parts(db, since, limit))
+    }
+
+    fn feed_at<'a>(&'a self, db: &'a mut SqliteConnection) -> BoxFuture<'a, Result<Option<Generation>, GuardError>> {
+        Box::pin(async move { feed::store::position(db).await.map(Some) })
+    }
+
+    fn feed_held<'a>(
+        &'a self,
+        db: &'a mut SqliteConnection,
+        host: &'a HostId,
+        to: Generation,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), GuardError>> {
+        Box::pin(feed::store::held_put(db, host, to, now))
+    }
+
     fn keep<'a>(&'a self, db: &'a mut SqliteConnection, plan: &'a Plan) -> BoxFuture<'a, Result<(), GuardError>> {
         Box::pin(async move {
             store::ban_keep(db, &plan.id).await?;
@@ -151,6 +176,7 @@ impl Serve for Server {
         Box::pin(async move {
             store::ended_delete(db, now).await?;
             group::change::ended(db, now).await?;
+            feed::desk::tend(&mut *db, now).await?;
             stream::store::tend(db, now).await
         })
     }

@@ -206,11 +206,29 @@ pub async fn allow_list(db: &mut SqliteConnection, now: Timestamp) -> Result<Vec
     .bind(now.as_millisecond())
     .fetch_all(db)
     .await?;
-    rows.into_iter()
-        .map(|(cidr, reason, by, since, ends)| {
-            Ok(Allow { cidr: cidr_stored(&cidr)?, reason, by, since: at(since), ends_at: ends.map(at) })
-        })
-        .collect()
+    rows.into_iter().map(allow_row).collect()
+}
+
+fn allow_row((cidr, reason, by, since, ends): AllowTuple) -> Result<Allow, GuardError> {
+    Ok(Allow { cidr: cidr_stored(&cidr)?, reason, by, since: at(since), ends_at: ends.map(at) })
+}
+
+/// The entries in force at `now` of `cidr` and of the networks that hold all of it.
+pub async fn allow_list_around(
+    db: &mut SqliteConnection,
+    cidr: Cidr,
+    now: Timestamp,
+) -> Result<Vec<Allow>, GuardError> {
+    let mut query = sqlx::QueryBuilder::new(
+        "SELECT cidr, reason, by_name, since, ends_at FROM firewall_allow WHERE host = '' AND cidr IN (",
+    );
+    let mut list = query.separated(", ");
+    for wider in around(cidr) {
+        list.push_bind(wider);
+    }
+    query.push(") AND (ends_at IS NULL OR ends_at > ").push_bind(now.as_millisecond()).push(")");
+    let rows: Vec<AllowTuple> = query.build_query_as().fetch_all(db).await?;
+    rows.into_iter().map(allow_row).collect()
 }
 
 /// Removes the entry of exactly this network. Returns how many there were.

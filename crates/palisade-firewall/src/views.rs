@@ -35,6 +35,89 @@ pub struct BanParams {
     pub dry_run: bool,
 }
 
+/// Whom to shut out of every host, many at once.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ImportParams {
+    /// At most 100,000 addresses and networks.
+    pub bans: Vec<ImportBan>,
+    /// How long, for those that do not say it themselves; until they are released if absent.
+    #[serde(rename = "for", default)]
+    #[schema(value_type = Option<String>, example = "12h")]
+    pub length: Option<Span>,
+    /// Why, for those that do not say it themselves: one line of at most 500 characters.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Answer with what would be done and change nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// One of them.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ImportBan {
+    /// An address or a network.
+    pub address: Cidr,
+    /// How long.
+    #[serde(rename = "for", default)]
+    #[schema(value_type = Option<String>, example = "12h")]
+    pub length: Option<Span>,
+    /// Why.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+/// What became of an import.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ImportView {
+    /// How many are shut out now that were not, or for longer than they were.
+    pub added: u64,
+    /// Which may not be shut out; the first 1,000.
+    pub refused: Vec<ImportRefusal>,
+    /// How many may not be.
+    pub refused_total: u64,
+    /// How many other bans, those that end first, were given up to make room.
+    pub dropped: u64,
+    /// How many networks are shut out because many of their addresses are.
+    pub aggregated: u64,
+}
+
+/// An address that may not be shut out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ImportRefusal {
+    /// Which.
+    pub address: Cidr,
+    /// Why not.
+    pub why: String,
+}
+
+/// How far the feed of bans is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FeedView {
+    /// The number of its last change.
+    pub seq: u64,
+    /// How many addresses and networks it shuts out.
+    pub entries: u64,
+    /// How many networks are shut out because many of their addresses are; counted once a minute.
+    pub aggregated: u64,
+    /// How many bans were given up to make room, since the server was installed.
+    pub dropped: u64,
+    /// How far each host has stored it.
+    pub hosts: Vec<FeedHostView>,
+}
+
+/// How far one host has stored it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FeedHostView {
+    /// The host.
+    pub host: HostId,
+    /// The number of the last change that it has stored.
+    pub seq: u64,
+    /// For how long the first change waits that it has not stored; 0 when it has all.
+    pub behind_s: u64,
+}
+
 /// Whom never to shut out.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,5 +1,6 @@
 //! What the server gives to the handlers of a guard.
 
+use crate::ban::{BanAddress, NoBan};
 use crate::contract::BoxFuture;
 use crate::db::{Database, Write};
 use crate::notice::{NoNotify, NoVault, Notify, Vault};
@@ -45,6 +46,8 @@ pub struct ServerContext {
     pub failsafe: Arc<Vec<palisade_core::Cidr>>,
     /// Who tells people.
     pub notify: Arc<dyn Notify>,
+    /// Who shuts addresses out.
+    pub ban: Arc<dyn BanAddress>,
     /// Keeps secrets.
     pub vault: Arc<dyn Vault>,
     /// The host that the server runs on.
@@ -53,6 +56,7 @@ pub struct ServerContext {
     changes: broadcast::Sender<Change>,
     seq: Arc<AtomicU64>,
     links: Links,
+    feeds: watch::Sender<u64>,
     cut: broadcast::Sender<HostId>,
     live: Arc<std::sync::Mutex<std::collections::HashMap<HostId, Timestamp>>>,
     asks: Arc<std::sync::Mutex<std::collections::HashMap<HostId, Vec<Ask>>>>,
@@ -90,12 +94,14 @@ impl ServerContext {
             journal,
             failsafe: Arc::new(failsafe),
             notify: Arc::new(NoNotify),
+            ban: Arc::new(NoBan),
             vault: Arc::new(NoVault),
             own: None,
             serves: Arc::default(),
             changes: broadcast::channel(CHANGES_KEPT).0,
             seq: Arc::default(),
             links: Links::default(),
+            feeds: watch::channel(0).0,
             cut: broadcast::channel(CUTS_KEPT).0,
             live: Arc::default(),
             asks: Arc::default(),
@@ -129,6 +135,11 @@ impl ServerContext {
         touched.sort();
         touched.dedup();
         Ok(touched)
+    }
+
+    /// With who shuts addresses out.
+    pub fn banning(self, ban: Arc<dyn BanAddress>) -> ServerContext {
+        ServerContext { ban, ..self }
     }
 
     /// The present moment.
@@ -167,6 +178,16 @@ impl ServerContext {
     /// Wakes the links to all agents.
     pub fn wake_agents(&self) {
         self.links.wake_all();
+    }
+
+    /// Something is new in a feed: tells the links to all agents. Call after the commit.
+    pub fn feed_changed(&self) {
+        self.feeds.send_modify(|n| *n += 1);
+    }
+
+    /// For the links to the agents: ticks whenever a feed may have changed.
+    pub fn feeds(&self) -> watch::Receiver<u64> {
+        self.feeds.subscribe()
     }
 
     /// Ends the live connections of a host: it was retired or revoked, or its name was given away.

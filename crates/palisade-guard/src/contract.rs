@@ -1,7 +1,8 @@
 //! The guard contract: the traits that a guard implements.
 
 use crate::ServerContext;
-use palisade_core::{Check, HostId, Plan, Step, Timestamp, Verdicts};
+use crate::link::FeedPart;
+use palisade_core::{Check, Generation, HostId, Plan, Step, Timestamp, Verdicts};
 use palisade_sys::{Root, SysError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -107,6 +108,19 @@ pub trait Keep: Send + Sync + 'static {
     /// something is, the agent looks out for a new connection of an operator.
     fn probation_until(&self, _server: &Self::Spec, _now: Timestamp) -> Option<Timestamp> {
         None
+    }
+
+    /// How far the guard's feed is stored on this host; `None` if it takes none.
+    fn feed_at(&self) -> Option<Generation> {
+        None
+    }
+
+    /// Stores the next part of the feed, then answers with the steps that put it in force; each of
+    /// them raises [`Keep::stamp`] by exactly one, unless somebody else interferes. What is stored is
+    /// part of every later [`Keep::plan`], and at least one plan was made before. A part that does not
+    /// continue what is stored, or that the disk does not take, is an error and changes nothing.
+    fn feed(&self, _part: &FeedPart, _now: Timestamp) -> Result<Vec<Step>, GuardError> {
+        Err(GuardError::Refused("this guard takes no feed".to_owned()))
     }
 
     /// The part of the local API that works without the server, on the agent's own socket.
@@ -339,6 +353,33 @@ pub trait Serve: Send + Sync + 'static {
         _now: Timestamp,
     ) -> BoxFuture<'a, Result<Option<String>, GuardError>> {
         Box::pin(async { Ok(None) })
+    }
+
+    /// What is in this guard's feed after `since`, in parts of at most `limit` changes, in order: the
+    /// whole of it when `since` is too long ago or of another epoch. Empty when there is nothing new.
+    fn feed<'a>(
+        &'a self,
+        _db: &'a mut SqliteConnection,
+        _since: Generation,
+        _limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<FeedPart>, GuardError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// How far this guard's feed goes; `None` if it has none.
+    fn feed_at<'a>(&'a self, _db: &'a mut SqliteConnection) -> BoxFuture<'a, Result<Option<Generation>, GuardError>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    /// Told how far a host has stored the feed.
+    fn feed_held<'a>(
+        &'a self,
+        _db: &'a mut SqliteConnection,
+        _host: &'a HostId,
+        _to: Generation,
+        _now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), GuardError>> {
+        Box::pin(async { Ok(()) })
     }
 
     /// Makes a plan on probation permanent, inside the frame's transaction.

@@ -2,7 +2,8 @@
 
 use crate::cli::GuardCommand;
 use crate::contract::{AgentFacts, Guard, GuardError, Host, Keep, LocalDesk, Serve, SpecPair, Watch, chain};
-use palisade_core::{Check, CheckRun, Finding, HostId, Step, Timestamp, Verdicts};
+use crate::link::FeedPart;
+use palisade_core::{Check, CheckRun, Finding, Generation, HostId, Step, Timestamp, Verdicts};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -85,6 +86,10 @@ pub trait Keeper: Send + Sync {
     fn decisions(&self, specs: &SpecPair) -> BTreeMap<String, bool>;
     /// See [`Keep::probation_until`]; none for a spec that cannot be read.
     fn probation_until(&self, specs: &SpecPair, now: Timestamp) -> Option<Timestamp>;
+    /// See [`Keep::feed_at`].
+    fn feed_at(&self) -> Option<Generation>;
+    /// See [`Keep::feed`].
+    fn feed(&self, part: &FeedPart, now: Timestamp) -> Result<Vec<Step>, GuardError>;
     /// See [`Keep::local_api`].
     fn local_api(&self, desk: Arc<dyn LocalDesk>) -> axum::Router;
     /// Whether the value is a spec that this version understands.
@@ -129,6 +134,14 @@ impl<K: Keep> Keeper for KeeperOf<K> {
 
     fn probation_until(&self, specs: &SpecPair, now: Timestamp) -> Option<Timestamp> {
         self.keep.probation_until(&self.spec(&specs.server).ok()?, now)
+    }
+
+    fn feed_at(&self) -> Option<Generation> {
+        self.keep.feed_at()
+    }
+
+    fn feed(&self, part: &FeedPart, now: Timestamp) -> Result<Vec<Step>, GuardError> {
+        self.keep.feed(part, now)
     }
 
     fn local_api(&self, desk: Arc<dyn LocalDesk>) -> axum::Router {

@@ -15,6 +15,7 @@
 //! or a package is.
 
 pub mod api;
+pub mod ban;
 pub mod cli;
 pub mod conformance;
 pub mod context;
@@ -31,6 +32,7 @@ pub mod resource;
 pub mod store;
 mod wake;
 
+pub use ban::{AddressBan, BanAddress, BanOutcome};
 pub use context::ServerContext;
 pub use contract::{Guard, GuardError, Host, Keep, Record, Serve, SpecPair, Watch, WatchContext};
 pub use entry::{Entry, Keeper, Look, Observer};

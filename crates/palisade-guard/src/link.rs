@@ -77,6 +77,9 @@ pub struct Hello {
     /// The epoch whose proof it has accepted.
     #[serde(default)]
     pub epoch: u32,
+    /// How far the feed of each of its guards is stored; a guard that is not named takes none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub feeds: BTreeMap<String, Generation>,
 }
 
 /// A spec that an agent has stored.
@@ -120,6 +123,9 @@ pub struct Up {
     /// When an operator last made a new connection to this host (to sshd, from outside).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operator_at: Option<Timestamp>,
+    /// How far the feed of each guard is stored on the host, where that has changed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub feeds: BTreeMap<String, Generation>,
 }
 
 /// The answer: all of it is stored.
@@ -167,6 +173,14 @@ pub enum Down {
         /// [`spec_hash`] of the result.
         hash: String,
     },
+    /// What is new in a guard's feed.
+    Feed {
+        /// The guard.
+        guard: String,
+        /// The next part of it.
+        #[serde(flatten)]
+        part: FeedPart,
+    },
     /// The epoch that specs carry from now on, with its proof.
     Epoch(EpochProof),
     /// Somebody looks on: a sample every second until then.
@@ -185,6 +199,35 @@ pub enum Down {
     Order(Order),
     /// Nothing; the line is alive.
     Heartbeat,
+}
+
+/// A part of a guard's feed: many small changes for all hosts, each with a number that rises.
+///
+/// A feed is beside the specs: it changes too fast to be resolved for each host. `n` of a position is
+/// the number of the last change up to there. The whole feed begins `from` number 0 and may come in
+/// several parts; what the host held before stays in force until the last of them has come.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FeedPart {
+    /// It continues what is stored up to here.
+    pub from: Generation,
+    /// It leads to here.
+    pub to: Generation,
+    /// The number of the last change of the whole feed: when `to` is before it, more parts follow.
+    pub newest: u64,
+    /// The guard's own typed changes, in order.
+    pub changes: Vec<Value>,
+}
+
+impl FeedPart {
+    /// More parts follow at once.
+    pub fn more(&self) -> bool {
+        self.to.n < self.newest
+    }
+
+    /// It is the beginning of the whole feed.
+    pub fn is_whole(&self) -> bool {
+        self.from.n == 0
+    }
 }
 
 /// One change of a spec: in the list at `field` (or the whole field if it is no list), `removed`

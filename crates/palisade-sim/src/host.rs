@@ -161,6 +161,7 @@ impl Host {
             run: Some(self.run.clone()),
             specs: self.specs.held(),
             epoch: 0,
+            feeds: Default::default(),
         }
     }
 
@@ -214,6 +215,7 @@ impl Host {
             jobs: Vec::new(),
             lost: BTreeMap::new(),
             operator_at: None,
+            feeds: BTreeMap::new(),
         }
     }
 }

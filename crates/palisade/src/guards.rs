@@ -1,12 +1,12 @@
 //! The one list of guards, and every relation between them.
 
 use crate::config::Config;
-use palisade_core::{CheckRun, Event, Finding};
+use palisade_core::{CheckRun, Cidr, Event, Finding};
 use palisade_core::{HostId, Judgement, PRACTICES, PracticeState, judge};
 use palisade_guard::cli::GuardCommand;
 use palisade_guard::context::RecordEvent;
 use palisade_guard::contract::BoxFuture;
-use palisade_guard::{Entry, GuardError, Notify, store};
+use palisade_guard::{BanAddress, Entry, GuardError, Notify, store};
 use palisade_monitor::Shares;
 use sqlx::SqliteConnection;
 use std::collections::HashMap;
@@ -60,6 +60,11 @@ pub fn recorder() -> Arc<dyn RecordEvent> {
 /// Who tells people.
 pub fn notify() -> Arc<dyn Notify> {
     Arc::new(palisade_monitor::notify::Desk)
+}
+
+/// Who shuts addresses out of every host; never one of `failsafe`.
+pub fn ban_address(failsafe: Arc<Vec<Cidr>>) -> Arc<dyn BanAddress> {
+    Arc::new(palisade_firewall::feed::desk::Desk::new(failsafe))
 }
 
 struct Recorder;

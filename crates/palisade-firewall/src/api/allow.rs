@@ -3,6 +3,7 @@
 use super::{Known, TOPIC, audited, given};
 use crate::draft;
 use crate::events::{self, Asked};
+use crate::feed::desk;
 use crate::store::{self, ALLOW_MAX};
 use crate::views::{AllowParams, AllowView, RemoveParams};
 use axum::Json;
@@ -70,8 +71,10 @@ async fn add(ctx: &ServerContext, caller: &Caller, asked: &Asked, params: &Allow
     }
     plan.id = frame::plan_id(&mut tx).await?;
     store::allow_put(&mut tx, &allow, &plan.id).await?;
+    desk::allowed(&mut tx, allow.cidr, ctx.now()).await?;
     let event = events::changed(asked, caller, &plan, &allow.reason, ctx.now());
     let plan = ctx.commit_plan(tx, plan, event).await?;
+    ctx.feed_changed();
     ctx.publish(&[TOPIC]);
     Ok(plan)
 }

@@ -1,8 +1,9 @@
 //! `/api/v1/firewall/bans`.
 
-use super::{Known, TOPIC, audited, given};
+use super::{Known, TOPIC, audited, feed, given};
 use crate::draft::{self, Reach};
 use crate::events::{self, Asked};
+use crate::feed::desk;
 use crate::resolve::longest;
 use crate::spec::Ban;
 use crate::store::{self, BANS_MAX, BanRow};
@@ -31,6 +32,8 @@ pub(super) async fn ban_list(
     let can = caller.can(Role::Operator);
     let mut views: Vec<BanView> =
         merged(&rows, ctx.now()).into_iter().map(|(ban, hosts)| BanView::of(ban, hosts, can.clone())).collect();
+    let feed = feed::rows(&mut db, None, ctx.now()).await?.into_iter();
+    views.extend(feed.map(|row| BanView::of(row.ban, Vec::new(), can.clone())));
     views.retain(|v| params.matches(&[&v.address.to_string(), &v.reason, &v.by]));
     sort(&mut views, params.sort.as_deref())?;
     let reason = if params.q.is_some() { "no ban matches" } else { "nobody is shut out" };
@@ -152,15 +155,17 @@ pub(super) async fn ban_remove(
 
 async fn remove(ctx: &ServerContext, caller: &Caller, asked: &Asked, cidr: Cidr) -> Result<Plan, ApiError> {
     let mut tx = ctx.begin().await?;
-    let known = Known::read(ctx, caller, Some(cidr), &mut tx).await?;
+    let known = Known::read(ctx, caller, Some(cidr), &mut tx).await?.with_feed(&mut tx, cidr).await?;
     let scene = known.scene(caller, known.reach_of(cidr), &mut tx).await?;
     let plan = draft::unban(cidr, &scene)?;
     if asked.dry_run {
         return Ok(plan);
     }
     store::ban_delete(&mut tx, cidr).await?;
+    desk::release(&mut tx, cidr, ctx.now()).await?;
     let event = events::changed(asked, caller, &plan, "", ctx.now());
     let plan = ctx.commit_plan(tx, plan, event).await?;
+    ctx.feed_changed();
     ctx.publish(&[TOPIC]);
     Ok(plan)
 }

@@ -102,7 +102,10 @@ async fn apply(asked: &Asked<'_>, db: &mut SqliteConnection, changes: &[SpecChan
         let refused = |error: ApiError| Refused { index: Some(index), error };
         let (plan, entry) = drafted(asked, &mut known, change).map_err(refused)?;
         match &entry {
-            Some(allow) => store::allow_put(db, allow, asked.plan).await?,
+            Some(allow) => {
+                store::allow_put(&mut *db, allow, asked.plan).await?;
+                crate::feed::desk::allowed(&mut *db, allow.cidr, asked.now).await?;
+            }
             None => store::allow_delete(db, network(change).map_err(refused)?).await.map(|_| ())?,
         }
         known.allow.extend(entry);

@@ -341,6 +341,8 @@ async fn every_endpoint_is_described() {
     assert_eq!(methods(ALLOW), ["get", "post"]);
     assert_eq!(methods("/api/v1/firewall/bans/{address}"), ["delete"]);
     assert_eq!(methods("/api/v1/firewall/allow/{cidr}"), ["delete"]);
+    assert_eq!(methods("/api/v1/firewall/bans/import"), ["post"]);
+    assert_eq!(methods("/api/v1/firewall/feed"), ["get"]);
     let body = &described["components"]["schemas"]["BanParams"];
     assert_eq!(body["required"], json!(["address"]));
     assert_eq!(body["properties"]["for"]["type"], json!(["string", "null"]));

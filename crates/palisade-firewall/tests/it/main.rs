@@ -10,6 +10,7 @@ mod filtered;
 mod filtered_linear;
 mod filters;
 mod fleet_exposure;
+mod feed;
 mod golden;
 mod groups;
 mod interpreter;

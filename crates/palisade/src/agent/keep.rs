@@ -1,18 +1,20 @@
 //! Holding a state: one thread per guard that observes, plans, applies, and plans again.
 
+mod feed;
+
 use super::{Agent, spawn, state};
 use anyhow::Result;
 use palisade_core::{
-    Clock, Generation, Plan, PlanState, Report, Step, StepOutcome, StepReport, SystemClock, Timestamp,
+    Clock, Generation, HostId, Plan, PlanState, Report, Step, StepOutcome, StepReport, SystemClock, Timestamp,
 };
 use palisade_guard::contract::{BoxFuture, LocalDesk, chain};
 use palisade_guard::entry::panic_text;
-use palisade_guard::link::{SpecHeld, Splice, spec_hash};
+use palisade_guard::link::{FeedPart, SpecHeld, Splice, spec_hash};
 use palisade_guard::{GuardError, Keeper, SpecPair, delta};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak, mpsc};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -41,6 +43,8 @@ enum Message {
     Spec { generation: Generation, spec: Value },
     /// Changes to the spec that is held.
     Delta { from: Generation, generation: Generation, splices: Vec<Splice>, hash: String },
+    /// What is new in the guard's feed.
+    Feed(FeedPart),
     /// A spec of the host's own operator, with the plan that it is for.
     Local { spec: Value, plan: Box<Plan>, answer: oneshot::Sender<Result<Plan, GuardError>> },
     /// Look again.
@@ -68,6 +72,8 @@ pub struct KeeperHandle {
     stamp: Mutex<Option<u64>>,
     /// What is on probation, as of the last report.
     probation: Mutex<Option<Probation>>,
+    /// A part of the feed could not be taken; it is asked for again after a while.
+    feed_failed: AtomicBool,
     sender: mpsc::Sender<Message>,
     receiver: Mutex<Option<mpsc::Receiver<Message>>>,
 }
@@ -87,6 +93,7 @@ impl KeeperHandle {
             error: Mutex::default(),
             stamp: Mutex::default(),
             probation: Mutex::default(),
+            feed_failed: AtomicBool::new(false),
             sender,
             receiver: Mutex::new(Some(receiver)),
         })
@@ -108,6 +115,16 @@ impl KeeperHandle {
     /// Changes to the spec that is held, from the server.
     pub fn delta(&self, from: Generation, generation: Generation, splices: Vec<Splice>, hash: String) {
         let _ = self.sender.send(Message::Delta { from, generation, splices, hash });
+    }
+
+    /// What is new in the guard's feed, from the server.
+    pub fn feed(&self, part: FeedPart) {
+        let _ = self.sender.send(Message::Feed(part));
+    }
+
+    /// How far the guard's feed is stored; `None` if it takes none.
+    pub fn feed_at(&self) -> Option<Generation> {
+        self.keeper.feed_at()
     }
 
     /// Which spec is held; `None` before the first one.
@@ -215,6 +232,7 @@ fn run(agent: &Arc<Agent>, word: &'static str, messages: &mpsc::Receiver<Message
             Ok(Message::Delta { from, generation, splices, hash }) => {
                 take_delta(agent, handle, from, generation, splices, &hash);
             }
+            Ok(Message::Feed(part)) => feed::take(agent, handle, &part),
             Ok(Message::Local { spec, plan, answer }) => {
                 let _ = answer.send(take_local(agent, handle, spec, *plan));
             }
@@ -222,6 +240,10 @@ fn run(agent: &Arc<Agent>, word: &'static str, messages: &mpsc::Receiver<Message
             Err(mpsc::RecvTimeoutError::Timeout) => {
                 ticks_since_try += 1;
                 let retry = handle.error().is_some() && ticks_since_try >= RETRY_AFTER_TICKS;
+                if retry && handle.feed_failed.swap(false, Ordering::Relaxed) {
+                    // what could not be taken is sent again on a new connection
+                    agent.respec.notify_one();
+                }
                 if retry || handle.drifted() {
                     ticks_since_try = 0;
                     reconcile(agent, handle, true);

@@ -107,6 +107,7 @@ async fn connected(agent: &Arc<Agent>, way: &mut Way, attempt: &mut u32) -> Resu
         jobs: HashMap::new(),
         lost: BTreeMap::new(),
         operator_at: None,
+        feeds: BTreeMap::new(),
     };
     session.take_streams(welcome.streams);
     tokio::select! {
@@ -148,7 +149,13 @@ fn hello(agent: &Agent) -> Hello {
         run: Some(agent.run.clone()),
         specs: agent.keepers.iter().filter_map(|(word, k)| Some(((*word).to_owned(), k.held()?))).collect(),
         epoch: agent.epoch.newest(),
+        feeds: feeds(agent),
     }
+}
+
+/// How far the feed of each guard is stored here.
+fn feeds(agent: &Agent) -> BTreeMap<String, Generation> {
+    agent.keepers.iter().filter_map(|(word, keeper)| Some(((*word).to_owned(), keeper.feed_at()?))).collect()
 }
 
 /// Has the certificate renewed when it is time; true if there is a new one to connect with.
@@ -200,6 +207,8 @@ struct Session<'a> {
     /// The lost records that the server knows of.
     lost: BTreeMap<String, u64>,
     operator_at: Option<Timestamp>,
+    /// How far the server knows the feeds to be stored here.
+    feeds: BTreeMap<String, Generation>,
 }
 
 impl Session<'_> {
@@ -255,6 +264,7 @@ impl Session<'_> {
             self.agent.jobs.list().into_iter().filter(|j| self.jobs.get(&j.order) != Some(j)).collect::<Vec<_>>();
         let lost = self.agent.lost();
         let operator_at = self.agent.operator.seen_at();
+        let feeds = feeds(self.agent);
         let up = Up {
             host: self.agent.id().clone(),
             looks: looks.iter().map(|l| l.report.clone()).collect(),
@@ -263,6 +273,7 @@ impl Session<'_> {
             jobs: jobs.clone(),
             lost: if lost == self.lost { BTreeMap::new() } else { lost.clone() },
             operator_at: operator_at.filter(|at| self.operator_at != Some(*at)),
+            feeds: if feeds == self.feeds { BTreeMap::new() } else { feeds.clone() },
         };
         let acknowledged: Acknowledged = self.line.post("/link/v1/report", &up).await?;
         self.agent.looks.acknowledged(&looks);
@@ -270,7 +281,7 @@ impl Session<'_> {
             self.reported.insert(report.guard, (report.generation, report.at));
         }
         self.jobs.extend(jobs.into_iter().map(|job| (job.order.clone(), job)));
-        (self.lost, self.operator_at) = (lost, operator_at);
+        (self.lost, self.operator_at, self.feeds) = (lost, operator_at, feeds);
         self.take_streams(acknowledged.streams);
         self.agent.acknowledged_s.store(SystemClock.now().as_second(), Ordering::Relaxed);
         let pause = if self.proven_from.is_some() { acknowledged.after_ms } else { 0 };
@@ -331,6 +342,7 @@ fn obey(agent: &Arc<Agent>, line: &[u8]) {
         Ok(Down::Delta { guard, from, generation, splices, hash }) => {
             keeper(&guard).into_iter().for_each(|k| k.delta(from, generation, splices.clone(), hash.clone()));
         }
+        Ok(Down::Feed { guard, part }) => keeper(&guard).into_iter().for_each(|k| k.feed(part.clone())),
         Ok(Down::Epoch(proof)) => agent.epoch.take(&proof),
         Ok(Down::Live { until }) => {
             // looking on is bounded here too, whatever the server says

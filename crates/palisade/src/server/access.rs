@@ -31,7 +31,7 @@ const CSRF_HEADER: &str = "x-palisade-csrf";
 pub const ANONYMOUS: [(&str, &str); 4] =
     [("GET", "/api/v1/sign-in"), ("POST", "/api/v1/session"), ("POST", "/api/v1/welcome"), ("POST", "/api/v1/join")];
 /// What takes a whole file.
-const APPLY: (&str, &str) = ("POST", "/api/v1/apply");
+const FILES: [(&str, &str); 2] = [("POST", "/api/v1/apply"), ("POST", "/api/v1/firewall/bans/import")];
 /// What a viewer may send although it is no GET: it changes nothing that lasts, or only what is the
 /// viewer's own.
 const VIEWER_MAY: [(&str, &str); 9] = [
@@ -143,7 +143,7 @@ pub async fn layer(State(server): State<Server>, request: Request, next: Next) -
     let kept = match &caller {
         Err(_) => Kept::Nothing,
         Ok(_) if anonymous(&parts.method, parts.uri.path()) => Kept::Little,
-        Ok(_) if (parts.method.as_str(), parts.uri.path()) == APPLY => Kept::File,
+        Ok(_) if FILES.contains(&(parts.method.as_str(), parts.uri.path())) => Kept::File,
         Ok(_) => Kept::Whole,
     };
     // read to its end whatever the answer is: HTTP/2 clients take an answer before it for a fault

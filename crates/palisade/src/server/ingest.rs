@@ -157,6 +157,11 @@ async fn store_one(
         store::job_put(db, &up.host, job).await?;
         topics.insert("orders".to_owned());
     }
+    for (word, at) in &up.feeds {
+        if let Some(serve) = server.guard(word).and_then(|g| g.server.as_ref()) {
+            serve.feed_held(db, &up.host, *at, now).await?;
+        }
+    }
     if !up.lost.is_empty() {
         store::lost_put(db, &up.host, &up.lost).await?;
         topics.insert("hosts".to_owned());

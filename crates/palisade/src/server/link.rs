@@ -26,6 +26,8 @@ use tokio_stream::wrappers::ReceiverStream;
 
 /// Messages that wait for a slow agent; then the connection is ended and made anew.
 const WAITING_MAX: usize = 64;
+/// Changes of feeds are gathered for this long before they are sent: many bans, one message.
+const FEED_GATHER: Duration = Duration::from_millis(100);
 /// Characters of a goodbye that are kept.
 const WHY_CHARS_MAX: usize = 200;
 
@@ -91,7 +93,7 @@ async fn hello(State(server): State<Server>, agent: Agent, request: Request) -> 
     let mut db = server.context.db.read().acquire().await?;
     let known = store::host(&mut db, &hello.host).await?;
     let streams = streams(&server, &mut db, &hello.host).await?;
-    let ahead = ahead(&mut db, &hello).await?;
+    let ahead = ahead(&server, &mut db, &hello).await?;
     drop(db);
     if let (Some(Extension(peer)), Some(row)) = (&agent, &known) {
         clone::admit(&server, peer, row, &hello, server.presence.heard_at(&hello.host)).await?;
@@ -125,10 +127,16 @@ async fn hello(State(server): State<Server>, agent: Agent, request: Request) -> 
     Ok(Json(Welcome { now, streams }))
 }
 
-/// The first guard of which the agent has stored a newer spec than this server has.
-async fn ahead(db: &mut sqlx::SqliteConnection, hello: &Hello) -> Result<Option<String>, GuardError> {
+/// The first guard of which the agent has stored a newer spec, or more of its feed, than this server has.
+async fn ahead(server: &Server, db: &mut sqlx::SqliteConnection, hello: &Hello) -> Result<Option<String>, GuardError> {
     for (guard, held) in &hello.specs {
         if held.generation > store::generation(db, &hello.host, guard).await? {
+            return Ok(Some(guard.clone()));
+        }
+    }
+    for (guard, at) in &hello.feeds {
+        let Some(serve) = server.guard(guard).and_then(|entry| entry.server.as_ref()) else { continue };
+        if serve.feed_at(&mut *db).await?.is_some_and(|newest| newest < *at) {
             return Ok(Some(guard.clone()));
         }
     }
@@ -146,7 +154,7 @@ async fn report(State(server): State<Server>, agent: Agent, request: Request) ->
     let up: Up = message::read(&server, request).await?;
     own(&server, &agent, &up.host).await?;
     let empty = up.looks.is_empty() && up.records.is_empty() && up.reports.is_empty() && up.jobs.is_empty();
-    if empty && up.lost.is_empty() && up.operator_at.is_none() {
+    if empty && up.lost.is_empty() && up.operator_at.is_none() && up.feeds.is_empty() {
         let answer = Acknowledged { streams: BTreeMap::new(), after_ms: server.ingest.pause_ms() };
         return Ok(Json(answer).into_response());
     }
@@ -253,23 +261,37 @@ impl Stream {
     }
 
     async fn send(&self, hello: &Hello) -> Result<(), GuardError> {
-        let mut changed = self.server.context.specs_of(&self.host);
+        let context = &self.server.context;
+        let (mut changed, mut feeds) = (context.specs_of(&self.host), context.feeds());
         let mut carried = Carried::from_hello(hello);
         loop {
             changed.mark_unchanged();
-            for part in carried.next(&self.server, &self.host).await? {
-                // full means that the agent does not read; closed that it is gone: it connects anew
-                if self.sender.try_send(part).is_err() {
+            feeds.mark_unchanged();
+            if !self.sent(carried.next(&self.server, &self.host).await?) {
+                return Ok(());
+            }
+            if self.by_root {
+                self.server.presence.heard(&self.host, context.now());
+            }
+            let due = tokio::time::Instant::now() + Duration::from_secs(HEARTBEAT_S);
+            loop {
+                tokio::select! {
+                    _ = changed.changed() => break,
+                    () = tokio::time::sleep_until(due) => break,
+                    Ok(()) = feeds.changed() => {}
+                    () = self.sender.closed() => return Ok(()),
+                }
+                tokio::time::sleep(FEED_GATHER).await;
+                let tick = *feeds.borrow_and_update();
+                if !self.sent(carried.next_of_feeds(&self.server, tick).await?) {
                     return Ok(());
                 }
             }
-            if self.by_root {
-                self.server.presence.heard(&self.host, self.server.context.now());
-            }
-            tokio::select! {
-                _ = tokio::time::timeout(Duration::from_secs(HEARTBEAT_S), changed.changed()) => {}
-                () = self.sender.closed() => return Ok(()),
-            }
         }
+    }
+
+    /// False when the agent does not read, or is gone: it connects anew.
+    fn sent(&self, parts: Vec<Bytes>) -> bool {
+        parts.into_iter().all(|part| self.sender.try_send(part).is_ok())
     }
 }

@@ -9,6 +9,7 @@ mod body;
 pub mod ca;
 mod clone;
 mod cloud_init;
+mod feeds;
 mod findings;
 #[cfg(test)]
 mod fixture;
@@ -111,6 +112,8 @@ pub struct Server {
     pub memory: Arc<tokio::sync::Semaphore>,
     /// Specs that were sent, to find the next change.
     pub sent: Arc<specs::Sent>,
+    /// Feeds that were read for other hosts.
+    pub fed: Arc<tokio::sync::Mutex<feeds::Fed>>,
     /// What agents said at the beginning, until they ask for orders.
     pub hellos: Arc<std::sync::Mutex<std::collections::HashMap<palisade_core::HostId, palisade_guard::link::Hello>>>,
 }
@@ -176,6 +179,8 @@ pub async fn open(dir: &Path, config: &Config, authority: ca::Authority) -> Resu
         Arc::new(authority.clone()),
         host_id(config),
     );
+    let failsafe = Arc::clone(&context.failsafe);
+    let context = context.banning(guards::ban_address(failsafe));
     context.serve(&guards);
     let (ingest, queue) = ingest::Ingest::new();
     let server = Server {
@@ -196,6 +201,7 @@ pub async fn open(dir: &Path, config: &Config, authority: ca::Authority) -> Resu
         limits: Arc::default(),
         memory: Arc::new(tokio::sync::Semaphore::new(message::MEMORY_KIB_MAX)),
         sent: Arc::default(),
+        fed: Arc::default(),
         hellos: Arc::default(),
         context,
     };

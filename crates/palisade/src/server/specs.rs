@@ -1,6 +1,7 @@
-//! What travels down to one agent: specs whole or as changes, orders, and what is looked at.
+//! What travels down to one agent: specs whole or as changes, feeds, orders, and what is looked at.
 
 use super::Server;
+use super::feeds::feeds;
 use bytes::Bytes;
 use palisade_core::{Generation, HostId, Timestamp};
 use palisade_guard::link::{Down, Hello, SpecHeld, spec_hash};
@@ -115,7 +116,7 @@ fn changed(guard: &str, from: Generation, generation: Generation, splices: Bytes
     vec![start.into(), splices, format!(",\"hash\":{}}}}}\n", json!(hash)).into()]
 }
 
-fn line(down: &Down) -> Bytes {
+pub(super) fn line(down: &Down) -> Bytes {
     let mut line = serde_json::to_vec(down).unwrap_or_default();
     line.push(b'\n');
     line.into()
@@ -130,19 +131,23 @@ pub struct Carried {
     specs: HashMap<&'static str, (Generation, Option<Arc<Resolved>>)>,
     orders: HashMap<String, bool>,
     live: Option<Timestamp>,
+    /// How far each feed was carried; a guard that the agent did not name is left out.
+    feeds: HashMap<String, Generation>,
 }
 
 impl Carried {
     /// As the agent says at the beginning.
     pub fn from_hello(hello: &Hello) -> Carried {
         let held = hello.specs.iter().map(|(guard, held)| (guard.clone(), held.clone())).collect();
-        Carried { held, epoch: hello.epoch, ..Carried::default() }
+        let feeds = hello.feeds.iter().map(|(guard, at)| (guard.clone(), *at)).collect();
+        Carried { held, epoch: hello.epoch, feeds, ..Carried::default() }
     }
 
     /// What is new for the host since the last call, as parts of lines; the last one says that the
     /// line is alive.
     pub async fn next(&mut self, server: &Server, host: &HostId) -> Result<Vec<Bytes>, GuardError> {
         let mut lines: Vec<Bytes> = self.epoch(server).await?.iter().map(line).collect();
+        lines.extend(feeds(server, &mut self.feeds, None).await?);
         lines.extend(self.specs(server, host).await?);
         lines.extend(self.orders(server, host).await?.iter().map(line));
         let until = server.context.looked_at_until(host);
@@ -154,6 +159,12 @@ impl Carried {
         lines.extend(asks.map(|ask| line(&Down::Ask { guard: ask.guard.to_owned(), body: ask.body })));
         lines.push(line(&Down::Heartbeat));
         Ok(lines)
+    }
+
+    /// What is new in the feeds since the last call. `tick` is the server's count of their changes: with
+    /// the same one as another connection before, nothing is read anew.
+    pub async fn next_of_feeds(&mut self, server: &Server, tick: u64) -> Result<Vec<Bytes>, GuardError> {
+        feeds(server, &mut self.feeds, Some(tick)).await
     }
 
     async fn epoch(&mut self, server: &Server) -> Result<Vec<Down>, GuardError> {

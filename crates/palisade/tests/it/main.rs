@@ -12,6 +12,7 @@ mod chaos;
 mod check;
 mod cloud_init;
 mod faults;
+mod feed;
 mod fleet;
 mod groups;
 mod hostile;

@@ -17,6 +17,7 @@ fn hello(name: &str, machine: &str, run: &str) -> Value {
         run: Some(run.to_owned()),
         specs: Default::default(),
         epoch: 1,
+        feeds: Default::default(),
     };
     serde_json::to_value(hello).unwrap()
 }

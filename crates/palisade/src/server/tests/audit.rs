@@ -199,6 +199,8 @@ async fn firewall(walk: &mut Walk, admin: &mut Browser) {
     let allow = json!({ "cidr": "198.51.100.0/24", "reason": "ours" });
     walk.change(admin, "POST", "/api/v1/firewall/allow", &[], allow).await;
     walk.change(admin, "DELETE", "/api/v1/firewall/allow/{cidr}", &["198.51.100.0%2F24"], json!({})).await;
+    let many = json!({ "bans": [{ "address": "203.0.113.8" }] });
+    walk.change(admin, "POST", "/api/v1/firewall/bans/import", &[], many).await;
     let ban = json!({ "address": "203.0.113.9", "reason": "scans" });
     let plan = walk.change(admin, "POST", "/api/v1/firewall/bans", &[], ban.clone()).await;
     let id = plan["id"].as_str().unwrap().to_owned();
