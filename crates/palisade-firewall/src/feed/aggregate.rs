@@ -193,7 +193,9 @@ mod tests {
     /// From nothing, in order.
     fn made<'a>(entries: impl IntoIterator<Item = (&'a IpAddr, &'a (Until, State))>) -> Aggregate {
         let mut aggregate = Aggregate::default();
-        entries.into_iter().for_each(|(address, standing)| drop(aggregate.change(*address, None, Some(*standing))));
+        for (address, standing) in entries {
+            aggregate.change(*address, None, Some(*standing));
+        }
         aggregate
     }
 
