@@ -97,7 +97,8 @@ fn take(firewall: &Firewall, from: u64, addresses: impl Iterator<Item = IpAddr>,
 /// 100,000 in parts of 10,000, then one by one.
 fn by_the_feed() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let firewall = Firewall::new(Vec::new()).and_then(|f| f.with_feed(dir.path())).expect("a netlink socket and a directory");
+    let firewall =
+        Firewall::new(Vec::new()).and_then(|f| f.with_feed(dir.path())).expect("a netlink socket and a directory");
     firewall.apply(&Act::ReplaceTable(Content::default()), Timestamp::now()).expect("an empty table");
     firewall.plan(&Spec::default(), &Spec::default(), Timestamp::now()).expect("planned");
     let end = Timestamp::now() + SignedDuration::from_hours(12);

@@ -5,8 +5,8 @@ mod documents;
 mod exposure;
 mod group;
 mod host;
-mod simulate;
 mod import;
+mod simulate;
 
 use anyhow::Result;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};

@@ -94,8 +94,8 @@ fn released(
     now: Timestamp,
 ) -> Result<IsolationRow, ApiError> {
     let row = standing.ok_or_else(|| ApiError::conflict(format!("`{host}` is not cut off")))?;
-    for open in [row.until.map(|_| &row.plan), Some(&row.release_plan).filter(|p| !p.is_empty())].into_iter().flatten()
-    {
+    let tried = [row.until.map(|_| &row.plan), Some(&row.release_plan).filter(|p| !p.is_empty())];
+    if let Some(open) = tried.into_iter().flatten().next() {
         let error = ApiError::conflict(format!("`{host}` is on probation with plan `{open}`"));
         return Err(error.hint(format!("`palisade plan confirm {open}` or `palisade plan rollback {open}`")));
     }
