@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// What `palisade schema <word>` prints, and where it lies in the repository.
-const SCHEMAS: [(&str, &str); 14] = [
+const SCHEMAS: [(&str, &str); 17] = [
     ("openapi", "console/openapi.json"),
     ("check", "schemas/check.json"),
     ("Host", "schemas/resources/host.json"),
@@ -15,10 +15,13 @@ const SCHEMAS: [(&str, &str); 14] = [
     ("AlarmTemplate", "schemas/resources/alarm-template.json"),
     ("NotificationChannel", "schemas/resources/notification-channel.json"),
     ("NotificationPolicy", "schemas/resources/notification-policy.json"),
+    ("PortPolicy", "schemas/resources/port-policy.json"),
+    ("PrefixList", "schemas/resources/prefix-list.json"),
     ("Probe", "schemas/resources/probe.json"),
     ("ProcessWatch", "schemas/resources/process-watch.json"),
     ("ResourceGroup", "schemas/resources/resource-group.json"),
     ("Sampling", "schemas/resources/sampling.json"),
+    ("SecurityGroup", "schemas/resources/security-group.json"),
     ("ServerWatch", "schemas/resources/server-watch.json"),
     ("Silence", "schemas/resources/silence.json"),
 ];

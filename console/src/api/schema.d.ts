@@ -194,6 +194,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/firewall/bans/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Shuts many addresses out of every host, those that join later too. Without a plan and without
+         *     probation: addresses that must not be cut are refused one by one, the others are shut out.
+         */
+        post: operations["ban_import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/firewall/bans/{address}": {
         parameters: {
             query?: never;
@@ -211,6 +231,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/firewall/connections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who speaks with whom on a host. With `refresh` the host is asked, and its answer waited for. */
+        get: operations["connections_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/firewall/denied": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Denied packets, by who tried what; the latest first. */
+        get: operations["denied_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/firewall/effective": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The rules that one host evaluates, merged from its groups, policy and isolation. */
+        get: operations["effective"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/firewall/exposure": {
         parameters: {
             query?: never;
@@ -218,8 +289,161 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What listens on one host or on all, by host, the widest reach first. */
+        /** What is open on one host or on all: sockets and published ports, joined with the rules. */
         get: operations["exposure_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/firewall/feed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How far the feed of bans is, here and on each host. */
+        get: operations["feed_show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/firewall/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Security groups, by name. */
+        get: operations["group_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/firewall/groups/starter": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Groups for hosts that have none, proposed from what listens on them; nothing is stored. */
+        get: operations["starter_show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/firewall/groups/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One security group with its rules, what their peers stand for, and what they decided about. */
+        get: operations["group_show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/firewall/hits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What rules have decided about, by rule; the most hit first. */
+        get: operations["hits_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/firewall/hosts/{host}/isolate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Cuts a host off from everything but the failsafe addresses, on probation. */
+        post: operations["isolate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/firewall/hosts/{host}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets a host in again that was cut off, on probation. */
+        post: operations["release"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/firewall/isolated": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The hosts that are cut off, by name. */
+        get: operations["isolated_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/firewall/matrix": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Hosts by ports: what is open where. */
+        get: operations["matrix_show"];
         put?: never;
         post?: never;
         delete?: never;
@@ -239,6 +463,23 @@ export interface paths {
         get: operations["ruleset_list"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/firewall/simulate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says what becomes of a packet, and why. Changes nothing. */
+        post: operations["simulate"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1791,6 +2032,14 @@ export interface components {
         ApplyParams: {
             /** @description Answer with the plan and change nothing. */
             dry_run?: boolean;
+            /** @description Do also what would be refused because it could cut somebody off; that is on probation in any case. */
+            force?: boolean;
+            /**
+             * @description How long a change that could cut somebody off is tried before it is undone by itself, unless its
+             *     plan is kept: `0s` to `1d`; what the kind says if absent.
+             * @example 60s
+             */
+            probation?: string | null;
             /** @description The documents, at most 2,000. */
             resources: components["schemas"]["Document"][];
         };
@@ -1909,6 +2158,11 @@ export interface components {
             /** @description Whether the built-in rules are judged. */
             on: boolean;
         };
+        /**
+         * @description From where rules let packets in to a port.
+         * @enum {string}
+         */
+        ByRule: "unfiltered" | "world" | "named" | "private" | "none";
         /** @description Whether an action is possible: `true`, or the reason why not. */
         Can: boolean | string;
         /** @description A process in the ring; it may have ended since. */
@@ -2121,6 +2375,54 @@ export interface components {
             /** @description Which resources. */
             message: string;
         };
+        /** @description One conversation. */
+        Connection: {
+            /**
+             * Format: int64
+             * @description Bytes in both directions, if the kernel counts them.
+             */
+            bytes?: number | null;
+            /** @description Who began it. */
+            direction: components["schemas"]["Direction"];
+            /** @description It goes through this host, to or from a container or another host behind it. */
+            forwarded?: boolean;
+            /** @description The filter has let it in and marked it so. */
+            marked: boolean;
+            /** @description The other side. */
+            peer: string;
+            /**
+             * Format: int32
+             * @description Its port; 0 where there is none.
+             */
+            peer_port: number;
+            /**
+             * Format: int32
+             * @description Its id.
+             */
+            pid?: number | null;
+            /**
+             * Format: int32
+             * @description The port that was to be reached: of this host for `in`, of the peer for `out`; of ICMP the type.
+             */
+            port: number;
+            /** @description The process on this host. */
+            process?: string | null;
+            /** @description `tcp`, `udp`, `icmp`, …, or the number of the protocol. */
+            protocol: string;
+        };
+        /** @description A conversation. */
+        ConnectionView: components["schemas"]["Connection"] & {
+            /** @description The filter lets it through: it is marked so, or nothing is filtered, or the filter would. */
+            allowed: boolean;
+            /** @description Where. */
+            host: string;
+            /**
+             * Format: date-time
+             * @description When the host looked.
+             */
+            observed_at: string;
+            would?: null | components["schemas"]["Action"];
+        };
         /** @description What there is of everything. */
         Counts: {
             /** @description Alarms that fire. */
@@ -2137,6 +2439,13 @@ export interface components {
          * @enum {string}
          */
         Day: "mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun";
+        /** @description What becomes of packets that no rule decides. */
+        DefaultsView: {
+            /** @description Of what comes in. */
+            inbound: components["schemas"]["Action"];
+            /** @description Of what goes out. */
+            outbound: components["schemas"]["Action"];
+        };
         /**
          * @description Where a delivery stands.
          * @enum {string}
@@ -2180,6 +2489,49 @@ export interface components {
             /** @description What it says, in a line. */
             title: string;
         };
+        /** @description What the caller may do about a source. */
+        DeniedCan: {
+            /** @description Shut it out. */
+            ban: components["schemas"]["Can"];
+        };
+        /** @description Denied packets that are alike. */
+        DeniedView: {
+            /** @description What the caller may do about it. */
+            can: components["schemas"]["DeniedCan"];
+            /** @description Who began. */
+            direction: components["schemas"]["Direction"];
+            /**
+             * Format: date-time
+             * @description The first.
+             */
+            first_at: string;
+            /** @description The security group that the rule belongs to. */
+            group?: string | null;
+            /** @description Where. */
+            host: string;
+            /**
+             * Format: date-time
+             * @description The last.
+             */
+            last_at: string;
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            packets: number;
+            /**
+             * Format: int32
+             * @description The port that was to be reached, of ICMP the type; absent where there is none, and for further
+             *     ports of one who tries many.
+             */
+            port?: number | null;
+            /** @description `tcp`, `udp`, `icmp`, …, or the number of the protocol. */
+            protocol: string;
+            /** @description By which rule. */
+            rule: string;
+            /** @description The other side. */
+            source: string;
+        };
         /** @description One field that differs. */
         Difference: {
             /** @description What it becomes; null when it is removed. */
@@ -2189,6 +2541,11 @@ export interface components {
             /** @description Which one: `spec.tags.role`, `spec.rules[2].port`, `spec.tags["a.b"]`. */
             path: string;
         };
+        /**
+         * @description Who begins the conversation.
+         * @enum {string}
+         */
+        Direction: "in" | "out";
         /** @description What one thing shall be. */
         Document: {
             /** @description Which kind, without regard to case. */
@@ -2225,6 +2582,79 @@ export interface components {
          * @enum {string}
          */
         EffectKind: "opens" | "closes" | "cuts" | "changes" | "keeps";
+        /** @description A rule of a host, whatever it comes from. */
+        EffectiveRule: {
+            /** @description What becomes of it. */
+            action: components["schemas"]["Action"];
+            /** @description How many ranges of addresses. */
+            addresses: number;
+            /** @description Who begins. */
+            direction: components["schemas"]["Direction"];
+            /**
+             * Format: date-time
+             * @description Until when it holds.
+             */
+            ends_at?: string | null;
+            /** @description The group that it is of. */
+            group?: string | null;
+            /** @description `GROUP/ID`, or the layer and a word. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description The last of them.
+             */
+            last_hit_at?: string | null;
+            /** @description What it belongs to. */
+            layer: components["schemas"]["Layer"];
+            /** @description It matches nobody now. */
+            nobody: boolean;
+            /**
+             * Format: int64
+             * @description What it decided about since records began.
+             */
+            packets: number;
+            /**
+             * Format: int64
+             * @description In the last 24 hours.
+             */
+            packets_24h: number;
+            /** @description The other side, in words. */
+            peers: string[];
+            /** @description All if empty. */
+            ports: string[];
+            /**
+             * Format: int32
+             * @description 1 to 100 within its layer.
+             */
+            priority: number;
+            /** @description What is spoken. */
+            protocol: components["schemas"]["RuleProtocol"];
+        };
+        /** @description What one host enforces. */
+        EffectiveView: {
+            defaults?: null | components["schemas"]["DefaultsView"];
+            /** @description Some group or policy chooses it. */
+            filtered: boolean;
+            /**
+             * Format: date-time
+             * @description Until when that counts as fresh.
+             */
+            fresh_until?: string | null;
+            /** @description The generation of its spec. */
+            generation: Record<string, never>;
+            /** @description Which. */
+            host: components["schemas"]["HostId"];
+            /**
+             * Format: date-time
+             * @description When the host was last looked at.
+             */
+            observed_at?: string | null;
+            probation?: null | components["schemas"]["ProbationView"];
+            /** @description In the order of evaluation; what is tried, if something is. */
+            rules: components["schemas"]["EffectiveRule"][];
+            /** @description All of it in a sentence. */
+            sentence: string;
+        };
         /** @description A new epoch. */
         EpochParams: {
             /**
@@ -2315,10 +2745,38 @@ export interface components {
              */
             status?: number | null;
         };
+        /** @description What is open on one port of one host. */
+        ExposureCell: {
+            /** @description The package of its program. */
+            package?: string | null;
+            path?: null | components["schemas"]["ExposurePath"];
+            /** @description The column, counted from 0. */
+            port: number;
+            /** @description Who listens; hostile text is possible. */
+            process?: string | null;
+            /** @description The rule that lets the widest in, or that shuts. */
+            rule?: string | null;
+            /** @description To whom. */
+            state: components["schemas"]["ExposureState"];
+        };
+        /**
+         * @description How packets come to what serves a port.
+         * @enum {string}
+         */
+        ExposurePath: "host" | "docker" | "forwarded";
+        /**
+         * @description What stands in a cell; ordered, the later the more there is to see.
+         * @enum {string}
+         */
+        ExposureState: "shut" | "allowed_unused" | "unknown" | "private" | "named" | "world";
         /** @description One listening socket of one host. */
         ExposureView: {
             /** @description The address that it is bound to. */
             address: string;
+            /** @description From where the rules of the host let packets in to the port. */
+            by_rule: components["schemas"]["ByRule"];
+            /** @description The database that it is, or leads to. */
+            database?: string | null;
             /** @description The worst open finding about the port. */
             finding?: string | null;
             /**
@@ -2326,6 +2784,8 @@ export interface components {
              * @description Until when that counts as fresh.
              */
             fresh_until?: string | null;
+            /** @description The mission calls the port high-risk. */
+            high_risk: boolean;
             /** @description The host. */
             host: components["schemas"]["HostId"];
             /**
@@ -2333,8 +2793,15 @@ export interface components {
              * @description When the host was last looked at.
              */
             observed_at?: string | null;
+            /**
+             * @description To whom it is open in fact: by its address and by the rules that are in force. Rules of other
+             *     tools are not evaluated.
+             */
+            open: components["schemas"]["OpenTo"];
             /** @description The package of its program. */
             package?: string | null;
+            /** @description How packets come to it. */
+            path: components["schemas"]["ExposurePath"];
             /**
              * Format: int32
              * @description Its process id.
@@ -2345,12 +2812,61 @@ export interface components {
              * @description The port.
              */
             port: number;
+            /**
+             * Format: int32
+             * @description The last port of a published range.
+             */
+            port_last?: number | null;
             /** @description Who holds it; hostile text is possible. */
             process?: string | null;
             /** @description tcp or udp. */
             protocol: components["schemas"]["Protocol"];
-            /** @description From where it can be reached, by its address; rules are not evaluated. */
+            /** @description The rule that lets the widest in, or that shuts; `default/in` where none decides. */
+            rule?: string | null;
+            /** @description From where it can be reached, by its address alone. */
             scope: components["schemas"]["Scope"];
+            /** @description Where a published port leads: `10.0.0.2:80`. */
+            to?: string | null;
+        };
+        /** @description How far one host has stored it. */
+        FeedHostView: {
+            /**
+             * Format: int64
+             * @description For how long the first change waits that it has not stored; 0 when it has all.
+             */
+            behind_s: number;
+            /** @description The host. */
+            host: components["schemas"]["HostId"];
+            /**
+             * Format: int64
+             * @description The number of the last change that it has stored.
+             */
+            seq: number;
+        };
+        /** @description How far the feed of bans is. */
+        FeedView: {
+            /**
+             * Format: int64
+             * @description How many networks are shut out because many of their addresses are; counted once a minute.
+             */
+            aggregated: number;
+            /**
+             * Format: int64
+             * @description How many bans were given up to make room, since the server was installed.
+             */
+            dropped: number;
+            /**
+             * Format: int64
+             * @description How many addresses and networks it shuts out.
+             */
+            entries: number;
+            /** @description How far each host has stored it. */
+            hosts: components["schemas"]["FeedHostView"][];
+            /**
+             * Format: int64
+             * @description The number of its last change.
+             */
+            seq: number;
         };
         /** @description One thing that is wrong on one host, with the evidence. */
         Finding: {
@@ -2423,6 +2939,59 @@ export interface components {
             /** Format: date-time */
             mended_at?: string | null;
         };
+        /**
+         * @description What decides about a packet.
+         * @enum {string}
+         */
+        FirewallDecider: "rule" | "default" | "failsafe" | "ban" | "loopback" | "essential" | "unfiltered";
+        /** @description A rule that comes too late. */
+        FirewallLaterRule: {
+            /** @description What it would do. */
+            action: components["schemas"]["Action"];
+            /** @description The rule. */
+            id: string;
+            /**
+             * Format: int32
+             * @description Its priority within its layer.
+             */
+            priority: number;
+        };
+        /**
+         * @description What becomes of the packet. Addresses that are failsafe by a host's own configuration are not known
+         *     to the server, and not taken into account.
+         */
+        FirewallSimulation: {
+            draft?: null | components["schemas"]["FirewallVerdict"];
+            /** @description Whose rules were asked. */
+            host: string;
+            /** @description By what stands now, with what is on probation. */
+            now: components["schemas"]["FirewallVerdict"];
+            /** @description The packet, in normal form. */
+            packet: string;
+        };
+        /** @description What becomes of a packet, and what decides. */
+        FirewallVerdict: {
+            /** @description What becomes of it. */
+            action: components["schemas"]["Action"];
+            /** @description What decides. */
+            by: components["schemas"]["FirewallDecider"];
+            /** @description The group that the rule belongs to. */
+            group?: string | null;
+            /** @description The rule that decides: `GROUP/ID`, or the layer and a word. */
+            id?: string | null;
+            /** @description Rules that match too and were not asked, in order, the first ten. */
+            later?: components["schemas"]["FirewallLaterRule"][];
+            layer?: null | components["schemas"]["Layer"];
+            /** @description The other side as the rule has it. */
+            peers?: string[];
+            /**
+             * Format: int32
+             * @description The rule's priority within its layer.
+             */
+            priority?: number | null;
+            /** @description For people. */
+            sentence: string;
+        };
         /** @description One alarm that there would have been. */
         Firing: {
             /**
@@ -2473,6 +3042,97 @@ export interface components {
              * @description Raised by every change.
              */
             n: number;
+        };
+        /** @description What a caller may do with a group. */
+        GroupCan: {
+            /** @description Change it. */
+            change: Record<string, never>;
+            /** @description Delete it. */
+            delete: Record<string, never>;
+        };
+        /** @description A security group with its rules. */
+        GroupDetails: components["schemas"]["GroupView"] & {
+            /** @description What becomes of the rest on its first member. */
+            defaults: components["schemas"]["DefaultsView"];
+            /** @description In the order of evaluation. */
+            rules: components["schemas"]["RuleView"][];
+            /** @description As written. */
+            spec: components["schemas"]["SecurityGroupSpec"];
+        };
+        /** @description One rule of a group. */
+        GroupRule: {
+            /** @description What becomes of it. */
+            action: components["schemas"]["Action"];
+            /** @description For people. */
+            comment?: string;
+            /** @description Who begins: a peer (`in`) or the member (`out`). */
+            direction?: components["schemas"]["Direction"];
+            /** @description A rule that is switched off is kept and not enforced. */
+            enabled?: boolean;
+            /**
+             * Format: date-time
+             * @description Until when; until it is removed if absent.
+             */
+            ends_at?: string | null;
+            /**
+             * @description Its name in the group, for counters and logs: 1 to 32 of `a-z 0-9 -`. Made from what the rule
+             *     matches if absent, so that it stays when priority or comment change.
+             */
+            id?: string | null;
+            /** @description Records what it decides about, within a rate; denied packets are recorded anyway. */
+            log?: boolean;
+            /**
+             * @description The other side: `any`, a network, `list:NAME`, `group:NAME`, `domain:NAME`, `host:NAME`,
+             *     `interface:NAME`; one of them suffices. An empty list is an error.
+             */
+            peers: string[];
+            /** @description Destination ports, of tcp and udp only: `22`, `8000-8080`; all if empty. */
+            ports?: string[];
+            /**
+             * Format: int32
+             * @description 1 to 100; lower is earlier, and where two are the same, deny is before allow.
+             */
+            priority?: number;
+            /** @description What is spoken. */
+            protocol: components["schemas"]["RuleProtocol"];
+            /** @description Types of ICMP messages, of icmp and icmpv6 only; all if empty. */
+            types?: number[];
+        };
+        /** @description A security group. */
+        GroupView: {
+            /** @description What the caller may do. */
+            can: components["schemas"]["GroupCan"];
+            /** @description What it is for. */
+            description: string;
+            /** @description The hosts in it, at most 100. */
+            hosts: components["schemas"]["HostId"][];
+            /** @description How many there are. */
+            hosts_total: number;
+            /** @description Whether its members reach each other. */
+            intra: components["schemas"]["Intra"];
+            /** @description Its name. */
+            name: string;
+            probation?: null | components["schemas"]["ProbationView"];
+            /** @description Rules that are switched off. */
+            rules_disabled: number;
+            /** @description Rules for what comes in. */
+            rules_in: number;
+            /** @description Rules for what goes out. */
+            rules_out: number;
+            /** @description Rules with a peer that resolves to nothing. */
+            unresolved: number;
+            /**
+             * Format: date-time
+             * @description When it was written.
+             */
+            updated_at: string;
+            /** @description Who wrote it. */
+            updated_by: string;
+            /**
+             * Format: int64
+             * @description Its newest version, from 1.
+             */
+            version: number;
         };
         /** @description One guard on one host. */
         GuardView: {
@@ -2525,6 +3185,45 @@ export interface components {
              * @description The value.
              */
             value: number;
+        };
+        /** @description What a rule has decided about. */
+        HitView: {
+            /**
+             * Format: int64
+             * @description Bytes in 90 days.
+             */
+            bytes: number;
+            /** @description The security group that it belongs to. */
+            group?: string | null;
+            /**
+             * Format: int64
+             * @description On how many hosts it is.
+             */
+            hosts: number;
+            /** @description Its id: `GROUP/ID`, `policy/high-risk-tcp`, `default/in`. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When it decided about something last.
+             */
+            last_hit_at?: string | null;
+            /** @description `isolation`, `policy`, `domain`, `group`, `intra` or `default`. */
+            layer: string;
+            /**
+             * Format: int64
+             * @description Packets in 90 days.
+             */
+            packets: number;
+            /**
+             * Format: int64
+             * @description Packets in the last 24 hours.
+             */
+            packets_24h: number;
+            /**
+             * Format: date-time
+             * @description Since when it is counted.
+             */
+            since?: string | null;
         };
         /** @description One cell of the host grid. */
         HostCell: {
@@ -2598,6 +3297,22 @@ export interface components {
                 [key: string]: string;
             };
         };
+        /**
+         * @description Hosts: those that are named, and those that have all of the tags and stand in the region. Nothing
+         *     given chooses no host, so that a mistake is never the whole fleet; `all` chooses every host.
+         */
+        HostSelector: {
+            /** @description Every host, those that join later too. */
+            all?: boolean;
+            /** @description By name. */
+            hosts?: string[];
+            /** @description Those in this region; together with tags, both must be true. */
+            region?: string | null;
+            /** @description Those that have all of these tags. */
+            tags?: {
+                [key: string]: string;
+            };
+        };
         /** @description A host in a list. */
         HostView: {
             /** @description Of an agentless host: where it is reached. */
@@ -2655,6 +3370,69 @@ export interface components {
             verdict: components["schemas"]["Verdict"];
             worst?: null | components["schemas"]["Finding"];
         };
+        /** @description One of them. */
+        ImportBan: {
+            /** @description An address or a network. */
+            address: components["schemas"]["Cidr"];
+            /**
+             * @description How long.
+             * @example 12h
+             */
+            for?: string | null;
+            /** @description Why. */
+            reason?: string | null;
+        };
+        /** @description Whom to shut out of every host, many at once. */
+        ImportParams: {
+            /** @description At most 100,000 addresses and networks. */
+            bans: components["schemas"]["ImportBan"][];
+            /** @description Answer with what would be done and change nothing. */
+            dry_run?: boolean;
+            /**
+             * @description How long, for those that do not say it themselves; until they are released if absent.
+             * @example 12h
+             */
+            for?: string | null;
+            /** @description Why, for those that do not say it themselves: one line of at most 500 characters. */
+            reason?: string | null;
+        };
+        /** @description An address that may not be shut out. */
+        ImportRefusal: {
+            /** @description Which. */
+            address: components["schemas"]["Cidr"];
+            /** @description Why not. */
+            why: string;
+        };
+        /** @description What became of an import. */
+        ImportView: {
+            /**
+             * Format: int64
+             * @description How many are shut out now that were not, or for longer than they were.
+             */
+            added: number;
+            /**
+             * Format: int64
+             * @description How many networks are shut out because many of their addresses are.
+             */
+            aggregated: number;
+            /**
+             * Format: int64
+             * @description How many other bans, those that end first, were given up to make room.
+             */
+            dropped: number;
+            /** @description Which may not be shut out; the first 1,000. */
+            refused: components["schemas"]["ImportRefusal"][];
+            /**
+             * Format: int64
+             * @description How many may not be.
+             */
+            refused_total: number;
+        };
+        /**
+         * @description Whether the members of a group reach each other.
+         * @enum {string}
+         */
+        Intra: "isolate" | "allow";
         /** @description A part of a list of assets. */
         InventoryPage: {
             /** @description Flat objects with `host` and the fields of the section. */
@@ -2675,6 +3453,44 @@ export interface components {
              * @description How many there are in all, with the same filter.
              */
             total: number;
+        };
+        /** @description Why and how long a host is cut off. */
+        IsolateParams: {
+            /** @description Answer with the plan and change nothing. */
+            dry_run?: boolean;
+            /**
+             * @description How long; until it is released if absent.
+             * @example 4h
+             */
+            for?: string | null;
+            /**
+             * @description Undone by itself after this time unless the plan is kept: `0s` to `1d`, 60 s if absent.
+             * @example 60s
+             */
+            probation?: string | null;
+            /** @description One line of at most 500 characters; it is audited. */
+            reason: string;
+        };
+        /** @description A host that is cut off. */
+        IsolatedView: {
+            /** @description Who asked for it. */
+            by: string;
+            /**
+             * Format: date-time
+             * @description Until when; until it is released if absent.
+             */
+            ends_at?: string | null;
+            /** @description Which. */
+            host: components["schemas"]["HostId"];
+            /** @description The plan that made it, or the one that lets it in again on probation. */
+            plan: string;
+            /** @description Why. */
+            reason: string;
+            /**
+             * Format: date-time
+             * @description Since when.
+             */
+            since: string;
         };
         /** @description The issuer. */
         IssuerView: {
@@ -2887,6 +3703,11 @@ export interface components {
             /** @description Why there is nothing, if there is nothing. */
             reason?: string | null;
         };
+        /**
+         * @description What a rule belongs to; in the order of evaluation.
+         * @enum {string}
+         */
+        Layer: "isolation" | "policy" | "domain" | "group" | "intra";
         /** @description A new one-time link. */
         LinkView: {
             /** Format: date-time */
@@ -2953,6 +3774,43 @@ export interface components {
             scope?: null | components["schemas"]["HostScope"];
             severity?: null | components["schemas"]["Severity"];
         };
+        /** @description Hosts by ports. */
+        Matrix: {
+            /** @description The rows, by name; those with nothing to see too. */
+            hosts: components["schemas"]["MatrixRow"][];
+            /** @description The columns, by protocol and port. */
+            ports: components["schemas"]["MatrixPort"][];
+            /** @description Why there is nothing, or not everything. */
+            reason?: string | null;
+        };
+        /** @description A column. */
+        MatrixPort: {
+            /** @description The mission calls it high-risk. */
+            high_risk: boolean;
+            /**
+             * Format: int32
+             * @description The port.
+             */
+            port: number;
+            /** @description tcp or udp. */
+            protocol: components["schemas"]["Protocol"];
+            /** @description What stands on it as a rule. */
+            service?: string | null;
+        };
+        /** @description A row. */
+        MatrixRow: {
+            /** @description Where there is something to see, by column. */
+            cells: components["schemas"]["ExposureCell"][];
+            /** @description The host. */
+            host: components["schemas"]["HostId"];
+            /**
+             * Format: date-time
+             * @description When it was last looked at; absent if it has reported nothing.
+             */
+            observed_at?: string | null;
+            /** @description That is too long ago, or never was: something else may be true by now. */
+            stale: boolean;
+        };
         /** @description A metric as the API shows it. */
         Metric: components["schemas"]["MetricMeaning"] & {
             /** @description What cloud services call it, or a series of it. */
@@ -3000,6 +3858,11 @@ export interface components {
             /** @description True once the receiver has taken it. */
             ok: boolean;
         };
+        /**
+         * @description To whom something is open; ordered, the later the more there are.
+         * @enum {string}
+         */
+        OpenTo: "none" | "private" | "named" | "world";
         /**
          * @description What a value is compared by.
          * @enum {string}
@@ -3344,6 +4207,31 @@ export interface components {
             total: number;
         };
         /** @description A part of a list. */
+        Page_ConnectionView: {
+            /** @description The rows. */
+            items: (components["schemas"]["Connection"] & {
+                /** @description The filter lets it through: it is marked so, or nothing is filtered, or the filter would. */
+                allowed: boolean;
+                /** @description Where. */
+                host: string;
+                /**
+                 * Format: date-time
+                 * @description When the host looked.
+                 */
+                observed_at: string;
+                would?: null | components["schemas"]["Action"];
+            })[];
+            /** @description Where the next page begins; absent on the last one. */
+            next_cursor?: string | null;
+            /** @description Why the list is empty, if it is. */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are in all, with the same filter.
+             */
+            total: number;
+        };
+        /** @description A part of a list. */
         Page_DeliveryView: {
             /** @description The rows. */
             items: {
@@ -3394,6 +4282,56 @@ export interface components {
             total: number;
         };
         /** @description A part of a list. */
+        Page_DeniedView: {
+            /** @description The rows. */
+            items: {
+                /** @description What the caller may do about it. */
+                can: components["schemas"]["DeniedCan"];
+                /** @description Who began. */
+                direction: components["schemas"]["Direction"];
+                /**
+                 * Format: date-time
+                 * @description The first.
+                 */
+                first_at: string;
+                /** @description The security group that the rule belongs to. */
+                group?: string | null;
+                /** @description Where. */
+                host: string;
+                /**
+                 * Format: date-time
+                 * @description The last.
+                 */
+                last_at: string;
+                /**
+                 * Format: int64
+                 * @description How many.
+                 */
+                packets: number;
+                /**
+                 * Format: int32
+                 * @description The port that was to be reached, of ICMP the type; absent where there is none, and for further
+                 *     ports of one who tries many.
+                 */
+                port?: number | null;
+                /** @description `tcp`, `udp`, `icmp`, …, or the number of the protocol. */
+                protocol: string;
+                /** @description By which rule. */
+                rule: string;
+                /** @description The other side. */
+                source: string;
+            }[];
+            /** @description Where the next page begins; absent on the last one. */
+            next_cursor?: string | null;
+            /** @description Why the list is empty, if it is. */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are in all, with the same filter.
+             */
+            total: number;
+        };
+        /** @description A part of a list. */
         Page_EventView: {
             /** @description The rows. */
             items: (components["schemas"]["Event"] & {
@@ -3419,6 +4357,10 @@ export interface components {
             items: {
                 /** @description The address that it is bound to. */
                 address: string;
+                /** @description From where the rules of the host let packets in to the port. */
+                by_rule: components["schemas"]["ByRule"];
+                /** @description The database that it is, or leads to. */
+                database?: string | null;
                 /** @description The worst open finding about the port. */
                 finding?: string | null;
                 /**
@@ -3426,6 +4368,8 @@ export interface components {
                  * @description Until when that counts as fresh.
                  */
                 fresh_until?: string | null;
+                /** @description The mission calls the port high-risk. */
+                high_risk: boolean;
                 /** @description The host. */
                 host: components["schemas"]["HostId"];
                 /**
@@ -3433,8 +4377,15 @@ export interface components {
                  * @description When the host was last looked at.
                  */
                 observed_at?: string | null;
+                /**
+                 * @description To whom it is open in fact: by its address and by the rules that are in force. Rules of other
+                 *     tools are not evaluated.
+                 */
+                open: components["schemas"]["OpenTo"];
                 /** @description The package of its program. */
                 package?: string | null;
+                /** @description How packets come to it. */
+                path: components["schemas"]["ExposurePath"];
                 /**
                  * Format: int32
                  * @description Its process id.
@@ -3445,12 +4396,21 @@ export interface components {
                  * @description The port.
                  */
                 port: number;
+                /**
+                 * Format: int32
+                 * @description The last port of a published range.
+                 */
+                port_last?: number | null;
                 /** @description Who holds it; hostile text is possible. */
                 process?: string | null;
                 /** @description tcp or udp. */
                 protocol: components["schemas"]["Protocol"];
-                /** @description From where it can be reached, by its address; rules are not evaluated. */
+                /** @description The rule that lets the widest in, or that shuts; `default/in` where none decides. */
+                rule?: string | null;
+                /** @description From where it can be reached, by its address alone. */
                 scope: components["schemas"]["Scope"];
+                /** @description Where a published port leads: `10.0.0.2:80`. */
+                to?: string | null;
             }[];
             /** @description Where the next page begins; absent on the last one. */
             next_cursor?: string | null;
@@ -3478,6 +4438,105 @@ export interface components {
                 /** Format: date-time */
                 mended_at?: string | null;
             })[];
+            /** @description Where the next page begins; absent on the last one. */
+            next_cursor?: string | null;
+            /** @description Why the list is empty, if it is. */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are in all, with the same filter.
+             */
+            total: number;
+        };
+        /** @description A part of a list. */
+        Page_GroupView: {
+            /** @description The rows. */
+            items: {
+                /** @description What the caller may do. */
+                can: components["schemas"]["GroupCan"];
+                /** @description What it is for. */
+                description: string;
+                /** @description The hosts in it, at most 100. */
+                hosts: components["schemas"]["HostId"][];
+                /** @description How many there are. */
+                hosts_total: number;
+                /** @description Whether its members reach each other. */
+                intra: components["schemas"]["Intra"];
+                /** @description Its name. */
+                name: string;
+                probation?: null | components["schemas"]["ProbationView"];
+                /** @description Rules that are switched off. */
+                rules_disabled: number;
+                /** @description Rules for what comes in. */
+                rules_in: number;
+                /** @description Rules for what goes out. */
+                rules_out: number;
+                /** @description Rules with a peer that resolves to nothing. */
+                unresolved: number;
+                /**
+                 * Format: date-time
+                 * @description When it was written.
+                 */
+                updated_at: string;
+                /** @description Who wrote it. */
+                updated_by: string;
+                /**
+                 * Format: int64
+                 * @description Its newest version, from 1.
+                 */
+                version: number;
+            }[];
+            /** @description Where the next page begins; absent on the last one. */
+            next_cursor?: string | null;
+            /** @description Why the list is empty, if it is. */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are in all, with the same filter.
+             */
+            total: number;
+        };
+        /** @description A part of a list. */
+        Page_HitView: {
+            /** @description The rows. */
+            items: {
+                /**
+                 * Format: int64
+                 * @description Bytes in 90 days.
+                 */
+                bytes: number;
+                /** @description The security group that it belongs to. */
+                group?: string | null;
+                /**
+                 * Format: int64
+                 * @description On how many hosts it is.
+                 */
+                hosts: number;
+                /** @description Its id: `GROUP/ID`, `policy/high-risk-tcp`, `default/in`. */
+                id: string;
+                /**
+                 * Format: date-time
+                 * @description When it decided about something last.
+                 */
+                last_hit_at?: string | null;
+                /** @description `isolation`, `policy`, `domain`, `group`, `intra` or `default`. */
+                layer: string;
+                /**
+                 * Format: int64
+                 * @description Packets in 90 days.
+                 */
+                packets: number;
+                /**
+                 * Format: int64
+                 * @description Packets in the last 24 hours.
+                 */
+                packets_24h: number;
+                /**
+                 * Format: date-time
+                 * @description Since when it is counted.
+                 */
+                since?: string | null;
+            }[];
             /** @description Where the next page begins; absent on the last one. */
             next_cursor?: string | null;
             /** @description Why the list is empty, if it is. */
@@ -3546,6 +4605,39 @@ export interface components {
                 uptime_s?: number | null;
                 verdict: components["schemas"]["Verdict"];
                 worst?: null | components["schemas"]["Finding"];
+            }[];
+            /** @description Where the next page begins; absent on the last one. */
+            next_cursor?: string | null;
+            /** @description Why the list is empty, if it is. */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are in all, with the same filter.
+             */
+            total: number;
+        };
+        /** @description A part of a list. */
+        Page_IsolatedView: {
+            /** @description The rows. */
+            items: {
+                /** @description Who asked for it. */
+                by: string;
+                /**
+                 * Format: date-time
+                 * @description Until when; until it is released if absent.
+                 */
+                ends_at?: string | null;
+                /** @description Which. */
+                host: components["schemas"]["HostId"];
+                /** @description The plan that made it, or the one that lets it in again on probation. */
+                plan: string;
+                /** @description Why. */
+                reason: string;
+                /**
+                 * Format: date-time
+                 * @description Since when.
+                 */
+                since: string;
             }[];
             /** @description Where the next page begins; absent on the last one. */
             next_cursor?: string | null;
@@ -4115,6 +5207,17 @@ export interface components {
          * @enum {string}
          */
         PathTried: "connection" | "ssh";
+        /** @description A peer of a rule, and what it stands for now. */
+        PeerView: {
+            /** @description How many ranges of addresses. */
+            addresses: number;
+            /** @description As written. */
+            peer: string;
+            /** @description It stands for somebody. */
+            resolved: boolean;
+            /** @description Why not, if so. */
+            why?: string | null;
+        };
         /** @description An update that waits. */
         Pending: {
             /**
@@ -4354,6 +5457,16 @@ export interface components {
             hosts_affected: number;
             hosts_total: number;
         };
+        /** @description What is tried, and until when. */
+        ProbationView: {
+            /** @description The plan. */
+            plan: string;
+            /**
+             * Format: date-time
+             * @description When it is undone by itself.
+             */
+            until: string;
+        };
         /** @description What may be done with a probe. */
         ProbeCan: {
             /** @description Look now. */
@@ -4508,6 +5621,16 @@ export interface components {
              */
             version: string;
         };
+        /** @description How a host is let in again. */
+        ReleaseParams: {
+            /** @description Answer with the plan and change nothing. */
+            dry_run?: boolean;
+            /**
+             * @description Undone by itself after this time unless the plan is kept: `0s` to `1d`, 60 s if absent.
+             * @example 60s
+             */
+            probation?: string | null;
+        };
         /** @description What one host did about one generation of one guard's spec. */
         Report: {
             /**
@@ -4612,6 +5735,11 @@ export interface components {
             /** Format: date-time */
             not_after: string;
         };
+        /**
+         * @description What a rule is about.
+         * @enum {string}
+         */
+        RuleProtocol: "tcp" | "udp" | "icmp" | "icmpv6" | "gre" | "all";
         /** @description When people are told, of which hosts, and how. */
         RuleSpec: {
             /** @description Ask the host what caused it. */
@@ -4638,44 +5766,31 @@ export interface components {
             /** @description Told at once or with the next digest. */
             urgency?: components["schemas"]["Urgency"];
         };
-        /** @description A rule and where its series stand. */
+        /** @description A rule of a group. */
         RuleView: {
+            /** @description `GROUP/ID`. */
+            id: string;
             /**
              * Format: date-time
-             * @description When samples were last judged.
+             * @description The last of them.
              */
-            evaluated_at?: string | null;
+            last_hit_at?: string | null;
             /**
              * Format: int64
-             * @description Firing, events included.
+             * @description What it decided about since records began.
              */
-            firing: number;
-            /** @description Its name. */
-            name: string;
+            packets: number;
             /**
              * Format: int64
-             * @description Without data.
+             * @description What it decided about in the last 24 hours.
              */
-            no_data: number;
-            /**
-             * Format: int64
-             * @description Series on which all is right.
-             */
-            ok: number;
-            /**
-             * Format: int64
-             * @description About to fire.
-             */
-            pending: number;
-            /** @description `resource` or `builtin`. */
-            source: string;
-            /** @description What it says. */
-            spec: components["schemas"]["RuleSpec"];
-            /**
-             * Format: int64
-             * @description Its version; 0 for a built-in one.
-             */
-            version: number;
+            packets_24h: number;
+            /** @description Its peers. */
+            peers: components["schemas"]["PeerView"][];
+            /** @description As written. */
+            rule: components["schemas"]["GroupRule"];
+            /** @description It never decides: this rule of the same group comes before it. */
+            shadowed_by?: string | null;
         };
         /** @description What the kernel of one host filters. */
         RulesetView: {
@@ -4728,6 +5843,17 @@ export interface components {
          * @enum {string}
          */
         SectionName: "accounts" | "ports" | "processes" | "packages" | "modules" | "autostart" | "webroots";
+        /** @description Hosts that are protected alike: who may reach them and whom they may reach. */
+        SecurityGroupSpec: {
+            /** @description What it is for. */
+            description?: string;
+            /** @description Whether its members reach each other without a rule. */
+            intra?: components["schemas"]["Intra"];
+            /** @description The hosts in it. */
+            members?: components["schemas"]["HostSelector"];
+            /** @description In any order: `priority` decides. */
+            rules?: components["schemas"]["GroupRule"][];
+        };
         /** @description One series of an answer. */
         Series: {
             /** @description What tells it apart. */
@@ -4933,6 +6059,16 @@ export interface components {
              */
             until: string;
         };
+        /** @description A packet, and documents that are laid over those that stand. */
+        SimulateParams: {
+            /**
+             * @description In words: what is spoken, who begins, whom it is for. One side is a host by its name.
+             * @example tcp 203.0.113.9:40000 -> web-1:22
+             */
+            packet: string;
+            /** @description A draft: `SecurityGroup`, `PrefixList`, `PortPolicy`, and `Host` for its tags and addresses. */
+            resources?: Record<string, never>[] | null;
+        };
         /**
          * @description How a version came to be; decides whether a file may build on it.
          * @enum {string}
@@ -4989,6 +6125,22 @@ export interface components {
          * @enum {string}
          */
         Standing: "active" | "retired" | "revoked";
+        /** @description Documents to look at, change, and apply. */
+        Starter: {
+            /** @description What listens and is not let in by them, and why. */
+            left_out: string[];
+            /** @description As `POST /api/v1/apply` takes them. */
+            resources: components["schemas"]["StarterGroup"][];
+        };
+        /** @description One proposed group. */
+        StarterGroup: {
+            /** @description `SecurityGroup`. */
+            kind: string;
+            /** @description Its name. */
+            name: string;
+            /** @description What it says. */
+            spec: components["schemas"]["SecurityGroupSpec"];
+        };
         /**
          * @description How a practice stands on a host, or on the worst host of a fleet.
          * @enum {string}
@@ -6044,6 +7196,61 @@ export interface operations {
             };
         };
     };
+    ban_import: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportParams"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     ban_remove: {
         parameters: {
             query?: {
@@ -6101,11 +7308,161 @@ export interface operations {
             };
         };
     };
+    connections_list: {
+        parameters: {
+            query: {
+                /** @description Of this host. */
+                host: string;
+                /** @description Ask the host now, and wait some seconds for its answer. */
+                refresh?: boolean;
+                /** @description At most this many, 1 to 1,000; 100 if absent. */
+                limit?: number;
+                /** @description From the `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Words that must all occur, without regard to case. */
+                q?: string;
+                /** @description A column, with `-` before it for descending. */
+                sort?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ConnectionView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    denied_list: {
+        parameters: {
+            query?: {
+                /** @description Only this host. */
+                host?: string;
+                /** @description At most this many, 1 to 1,000; 100 if absent. */
+                limit?: number;
+                /** @description From the `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Words that must all occur, without regard to case. */
+                q?: string;
+                /** @description A column, with `-` before it for descending. */
+                sort?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeniedView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    effective: {
+        parameters: {
+            query: {
+                /** @description Its name. */
+                host: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EffectiveView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     exposure_list: {
         parameters: {
             query?: {
                 /** @description Only this host. */
                 host?: string;
+                /** @description Only what is open to these in fact. */
+                open?: "none" | "private" | "named" | "world";
                 /** @description At most this many, 1 to 1,000; 100 if absent. */
                 limit?: number;
                 /** @description From the `next_cursor` of the page before. */
@@ -6155,6 +7512,393 @@ export interface operations {
             };
         };
     };
+    feed_show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeedView"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    group_list: {
+        parameters: {
+            query?: {
+                /** @description At most this many, 1 to 1,000; 100 if absent. */
+                limit?: number;
+                /** @description From the `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Words that must all occur, without regard to case. */
+                q?: string;
+                /** @description A column, with `-` before it for descending. */
+                sort?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_GroupView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    starter_show: {
+        parameters: {
+            query?: {
+                /** @description Names, separated by commas; all hosts if absent. */
+                hosts?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Starter"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    group_show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GroupDetails"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    hits_list: {
+        parameters: {
+            query?: {
+                /** @description Only on this host. */
+                host?: string;
+                /** @description Only rules of this security group. */
+                group?: string;
+                /** @description Only rules that are in force and have decided about nothing. */
+                unused?: boolean;
+                /** @description At most this many, 1 to 1,000; 100 if absent. */
+                limit?: number;
+                /** @description From the `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Words that must all occur, without regard to case. */
+                q?: string;
+                /** @description A column, with `-` before it for descending. */
+                sort?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_HitView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    isolate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                host: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IsolateParams"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    release: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                host: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReleaseParams"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    isolated_list: {
+        parameters: {
+            query?: {
+                /** @description At most this many, 1 to 1,000; 100 if absent. */
+                limit?: number;
+                /** @description From the `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Words that must all occur, without regard to case. */
+                q?: string;
+                /** @description A column, with `-` before it for descending. */
+                sort?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_IsolatedView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    matrix_show: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Words that must all occur in the host, the port (`tcp/22`), its service, the process, the package
+                 *     or the rule.
+                 */
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Matrix"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     ruleset_list: {
         parameters: {
             query?: {
@@ -6181,6 +7925,53 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_RulesetView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    simulate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SimulateParams"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FirewallSimulation"];
                 };
             };
             400: {
