@@ -105,9 +105,12 @@ pub struct TestTool {
 }
 
 /// What the tests use beyond the toolchain.
-pub const TEST_TOOLS: [TestTool; 11] = [
+pub const TEST_TOOLS: [TestTool; 14] = [
     TestTool { proof: "nft", package: "nftables" },
+    TestTool { proof: "iptables-nft", package: "iptables" },
+    TestTool { proof: "nmap", package: "nmap" },
     TestTool { proof: "ip", package: "iproute2" },
+    TestTool { proof: "ping", package: "iputils-ping" },
     TestTool { proof: "chromium", package: "chromium" },
     TestTool { proof: "sshd", package: "openssh-server" },
     TestTool { proof: "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", package: "fonts-dejavu-core" },
