@@ -10,8 +10,8 @@ use crate::feed::held::Held as Feed;
 use crate::filter::Filter;
 use crate::filter::program::Program;
 use crate::observe;
-use crate::plan::{Filtering, feed_steps, layout, steps, wanted, wish};
-use crate::ruleset::{Held, MARK_MASK, MARK_SHIFT, NUMBER_MAX, Present, Structure, read};
+use crate::plan::{Filtering, Wish, feed_steps, layout, steps, wanted, wish};
+use crate::ruleset::{Held, MARK_MASK, MARK_SHIFT, NUMBER_MAX, Present, Structure, Uncut, read};
 use crate::spec::{Decision, Spec};
 use palisade_core::{Cidr, Clock, Generation, Step, SystemClock, Timestamp};
 use palisade_guard::contract::{AgentFacts, LocalDesk};
@@ -34,7 +34,10 @@ const REREAD_MAX: usize = 256;
 /// Keeps `inet palisade` in the network namespace in which it was made.
 #[derive(Debug)]
 pub struct Firewall {
+    /// Whom no ban cuts.
     failsafe: Vec<Cidr>,
+    /// What no rule cuts.
+    uncut: Uncut,
     eyes: Mutex<Eyes>,
     writer: Mutex<Writer>,
     programs: Mutex<Programs>,
@@ -136,6 +139,7 @@ impl Firewall {
         let seconds = SystemClock.now().as_second().unsigned_abs() % u64::from(NUMBER_MAX);
         let eyes = Mutex::new(Eyes { reader: Reader::open()?, last: None, number: seconds as u16 });
         Ok(Firewall {
+            uncut: Uncut::everywhere(&failsafe),
             failsafe,
             eyes,
             writer: Mutex::new(Writer::open()?),
@@ -144,6 +148,11 @@ impl Firewall {
             next_end: Mutex::default(),
             feed: Arc::default(),
         })
+    }
+
+    /// What no rule cuts, where that is less than whom no ban cuts.
+    pub fn with_uncut(self, uncut: Uncut) -> Firewall {
+        Firewall { uncut, ..self }
     }
 
     /// Takes marks off conversations through this when numbers of generations come again.
@@ -238,7 +247,7 @@ impl Keep for Firewall {
             let mut eyes = self.eyes();
             (eyes.present(now)?, eyes.number)
         };
-        let wish = wish(server, local, now);
+        let wish = Wish { uncut: self.uncut.clone(), ..wish(server, local, now) };
         *self.next_end() = wish.next_end;
         // for the check `firewall.palisade-table`: what the kernel should hold until we plan again
         let wanted = wanted(server, local, &self.failsafe, now);
@@ -295,7 +304,7 @@ impl Keep for Firewall {
 
 /// Makes the keeper of this host, erased for the frame.
 pub fn keeper(facts: &AgentFacts) -> Result<Arc<dyn Keeper>, GuardError> {
-    let firewall = Firewall::new(facts.uncut())?;
+    let firewall = Firewall::new(facts.uncut())?.with_uncut(Uncut::of(facts));
     // without a directory there is no agent that a feed could come to
     let stored = !facts.state_dir.as_os_str().is_empty();
     let firewall = if stored { firewall.with_feed(&facts.state_dir)? } else { firewall };

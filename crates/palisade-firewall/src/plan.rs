@@ -10,7 +10,7 @@ pub use wanted::wanted;
 
 use crate::apply::Act;
 use crate::filter::compile::compile;
-use crate::ruleset::{BANS_MAX, Content, Held, Present, RANGES_MAX, Range, Structure, Until};
+use crate::ruleset::{BANS_MAX, Content, Held, Present, RANGES_MAX, Range, Structure, Uncut, Until};
 use crate::spec::{Allow, Ban, Spec};
 use palisade_core::{Cidr, Step, Timestamp};
 use palisade_guard::GuardError;
@@ -63,7 +63,8 @@ pub fn plan(
     present: &Present,
     now: Timestamp,
 ) -> Result<Vec<Step>, GuardError> {
-    let filter = Filtering { wish: wish(server, local, now), last: 0, compile: &mut |f| Arc::new(compile(f)) };
+    let wish = Wish { uncut: Uncut::everywhere(failsafe), ..wish(server, local, now) };
+    let filter = Filtering { wish, last: 0, compile: &mut |f| Arc::new(compile(f)) };
     steps(wanted(server, local, failsafe, now), filter, &[server, local], present, now)
 }
 

@@ -20,6 +20,7 @@ mod kernel;
 mod layout;
 mod lower;
 mod range;
+mod uncut;
 
 pub use change::{change, missing};
 pub use gate::{Enter, GATE_FORWARDED, GATE_IN, GATE_OUT, PROBATION, armed, gates};
@@ -28,6 +29,7 @@ pub use kernel::{Present, Structure, read};
 pub use layout::{Chain as ChainLayout, Elements, Layout};
 pub use lower::{ALLOW, STAMP, lower, stamp_set, stamping};
 pub use range::{Range, merged, subtracted};
+pub use uncut::Uncut;
 
 use palisade_core::{Cidr, Timestamp};
 use palisade_sys::nft::{Base, Chain, Expr, Family, HOOK_PREROUTING, Set, SetKey, TableName, Verdict};

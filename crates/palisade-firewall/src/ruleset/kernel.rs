@@ -71,8 +71,10 @@ fn structure(flags: u32, chains: &[nft::Chain], sets: &[Set], rules: &[Rule]) ->
         return different("its chains are not the one chain `bans` at prerouting");
     }
     // rules of other tools may make anonymous sets; only ours would be in our table
-    let (trial, mut found): (Vec<&Set>, Vec<&Set>) =
-        sets.iter().filter(|s| held::number(&s.name).is_none()).partition(|s| s.name == gate::PROBATION);
+    let (trial, mut found): (Vec<&Set>, Vec<&Set>) = sets
+        .iter()
+        .filter(|s| s.name == gate::PROBATION || !held::is_name(&s.name))
+        .partition(|s| s.name == gate::PROBATION);
     let mut wanted = self::sets();
     found.sort_by(|a, b| a.name.cmp(&b.name));
     wanted.sort_by(|a, b| a.name.cmp(&b.name));

@@ -28,4 +28,5 @@ mod server;
 mod simulate;
 mod stream;
 mod text;
+mod uncut;
 mod watch;
