@@ -18,6 +18,7 @@ mod kernel;
 mod local;
 mod look;
 mod meaning;
+mod owner;
 mod packets;
 mod plan;
 mod predicted;
