@@ -16,6 +16,8 @@ use std::net::IpAddr;
 pub enum Act {
     /// Puts the whole table in the place of whatever has its name.
     ReplaceTable(Content),
+    /// Takes up the table of a keeper that has ended.
+    OwnTable,
     /// Replaces the ranges that can never be cut.
     SetFailsafe(Vec<Range>),
     /// Replaces the allow-list.
@@ -79,9 +81,15 @@ impl Act {
 /// The transaction of an act on bans, without the filter's part of it. Entries that have ended by `now` are left out: the kernel would take
 /// "0 ms left" for "stays".
 pub fn batch(act: &Act, now: Timestamp) -> Batch {
-    let mut out = Transaction { batch: Batch::new(), now_ms: now.as_millisecond() };
+    batch_with(act, 0, now)
+}
+
+/// The same, where a new table gets these flags.
+pub fn batch_with(act: &Act, flags: u32, now: Timestamp) -> Batch {
+    let mut out = Transaction { batch: Batch::new(), flags, now_ms: now.as_millisecond() };
     match act {
         Act::ReplaceTable(content) | Act::ReplaceWhole { content, .. } => out.replace_table(content),
+        Act::OwnTable => out.batch.add_table_with(&ruleset::table(), ruleset::OWN),
         Act::SetFailsafe(ranges) => out.set_ranges(Purpose::Failsafe, &staying(ranges)),
         Act::SetAllow(ranges) => out.set_ranges(Purpose::Allow, ranges),
         Act::SetBanNetworks(ranges) => out.set_ranges(Purpose::BanNetwork, ranges),
@@ -99,6 +107,7 @@ pub fn batch(act: &Act, now: Timestamp) -> Batch {
 
 struct Transaction {
     batch: Batch,
+    flags: u32,
     now_ms: i64,
 }
 
@@ -108,7 +117,7 @@ impl Transaction {
         let table = ruleset::table();
         self.batch.add_table(&table);
         self.batch.delete_table(&table);
-        self.batch.add_table(&table);
+        self.batch.add_table_with(&table, self.flags);
         ruleset::sets().iter().for_each(|set| self.batch.add_set(set));
         self.batch.add_chain(&ruleset::chain());
         ruleset::rules().iter().for_each(|rule| self.batch.add_rule(&table, CHAIN, rule));

@@ -1,17 +1,19 @@
 //! The keeper: holds the bans and the filter in the kernel of this host.
 
+mod owning;
 mod programs;
 
-pub use programs::Conversations;
+pub use owning::{Owning, owning};
+pub use programs::{Conversations, Tracked};
 
-use crate::apply::{Act, batch, filter};
+use crate::apply::{Act, batch_with, filter};
 use crate::exposure;
 use crate::feed::held::Held as Feed;
 use crate::filter::Filter;
 use crate::filter::program::Program;
 use crate::observe;
-use crate::plan::{Filtering, feed_steps, layout, steps, wanted, wish};
-use crate::ruleset::{Held, MARK_MASK, MARK_SHIFT, NUMBER_MAX, Present, Structure, read};
+use crate::plan::{Filtering, Wish, feed_steps, layout, steps, wanted, wish};
+use crate::ruleset::{Held, MARK_MASK, MARK_SHIFT, NUMBER_MAX, OWN, Present, Structure, Uncut, read_owned};
 use crate::spec::{Decision, Spec};
 use palisade_core::{Cidr, Clock, Generation, Step, SystemClock, Timestamp};
 use palisade_guard::contract::{AgentFacts, LocalDesk};
@@ -34,9 +36,13 @@ const REREAD_MAX: usize = 256;
 /// Keeps `inet palisade` in the network namespace in which it was made.
 #[derive(Debug)]
 pub struct Firewall {
+    /// Whom no ban cuts.
     failsafe: Vec<Cidr>,
+    /// What no rule cuts.
+    uncut: Uncut,
     eyes: Mutex<Eyes>,
     writer: Mutex<Writer>,
+    owning: Owning,
     programs: Mutex<Programs>,
     conversations: Option<Arc<dyn Conversations>>,
     /// When something of the filter ends next: then it has to be planned anew.
@@ -50,6 +56,8 @@ struct Eyes {
     last: Option<Listing>,
     /// The last number that was given to a generation.
     number: u16,
+    /// The port of the socket that should own the table.
+    owner: Option<u32>,
 }
 
 /// The last listing: true as long as the generation is the same.
@@ -80,7 +88,8 @@ impl Eyes {
             return Ok(last.present.clone());
         }
         let monotonic = Instant::now();
-        let (generation, present) = self.reader.consistent(|reader| read(reader, now))?;
+        let owner = self.owner;
+        let (generation, present) = self.reader.consistent(|reader| read_owned(reader, owner, now))?;
         let present = Arc::new(present);
         self.last = Some(Listing { generation, present: present.clone(), wall: now, monotonic });
         Ok(present)
@@ -134,16 +143,33 @@ impl Firewall {
     pub fn new(failsafe: Vec<Cidr>) -> Result<Firewall, GuardError> {
         // a number that conversations of an earlier table hardly carry
         let seconds = SystemClock.now().as_second().unsigned_abs() % u64::from(NUMBER_MAX);
-        let eyes = Mutex::new(Eyes { reader: Reader::open()?, last: None, number: seconds as u16 });
+        let eyes = Mutex::new(Eyes { reader: Reader::open()?, last: None, number: seconds as u16, owner: None });
         Ok(Firewall {
+            uncut: Uncut::everywhere(&failsafe),
             failsafe,
             eyes,
             writer: Mutex::new(Writer::open()?),
+            owning: Owning::Off,
             programs: Mutex::default(),
             conversations: None,
             next_end: Mutex::default(),
             feed: Arc::default(),
         })
+    }
+
+    /// What no rule cuts, where that is less than whom no ban cuts.
+    pub fn with_uncut(self, uncut: Uncut) -> Firewall {
+        Firewall { uncut, ..self }
+    }
+
+    /// Owns the table, if the kernel has tables that are owned and persist.
+    pub fn owning(mut self) -> Result<Firewall, GuardError> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let (owning, port) = (owning::probe(&mut writer)?, writer.port());
+        drop(writer);
+        self.eyes().owner = (owning == Owning::Own).then_some(port);
+        self.owning = owning;
+        Ok(self)
     }
 
     /// Takes marks off conversations through this when numbers of generations come again.
@@ -188,12 +214,17 @@ impl Firewall {
             }
             Act::ReplaceWhole { target, .. } => {
                 let wanted = layout(target, &mut compile)?;
-                let mut out = batch(act, now);
+                let mut out = batch_with(act, self.flags(), now);
                 filter::set_ruleset(&mut out, &Held::default(), &wanted, target, now);
                 Ok(out)
             }
-            _ => Ok(batch(act, now)),
+            _ => Ok(batch_with(act, self.flags(), now)),
         }
+    }
+
+    /// Of a new table.
+    fn flags(&self) -> u32 {
+        if self.owning == Owning::Own { OWN } else { 0 }
     }
 
     /// Takes the marks of earlier generations off conversations: their numbers come again.
@@ -238,7 +269,7 @@ impl Keep for Firewall {
             let mut eyes = self.eyes();
             (eyes.present(now)?, eyes.number)
         };
-        let wish = wish(server, local, now);
+        let wish = Wish { uncut: self.uncut.clone(), ..wish(server, local, now) };
         *self.next_end() = wish.next_end;
         // for the check `firewall.palisade-table`: what the kernel should hold until we plan again
         let wanted = wanted(server, local, &self.failsafe, now);
@@ -295,7 +326,9 @@ impl Keep for Firewall {
 
 /// Makes the keeper of this host, erased for the frame.
 pub fn keeper(facts: &AgentFacts) -> Result<Arc<dyn Keeper>, GuardError> {
-    let firewall = Firewall::new(facts.uncut())?;
+    let firewall = Firewall::new(facts.uncut())?.with_uncut(Uncut::of(facts)).with_conversations(Arc::new(Tracked));
+    let firewall = if facts.own_table { firewall.owning()? } else { firewall };
+    owning::tell(&firewall.owning);
     // without a directory there is no agent that a feed could come to
     let stored = !facts.state_dir.as_os_str().is_empty();
     let firewall = if stored { firewall.with_feed(&facts.state_dir)? } else { firewall };

@@ -10,7 +10,7 @@ pub use wanted::wanted;
 
 use crate::apply::Act;
 use crate::filter::compile::compile;
-use crate::ruleset::{BANS_MAX, Content, Held, Present, RANGES_MAX, Range, Structure, Until};
+use crate::ruleset::{BANS_MAX, Content, Held, Present, RANGES_MAX, Range, Structure, Uncut, Until};
 use crate::spec::{Allow, Ban, Spec};
 use palisade_core::{Cidr, Step, Timestamp};
 use palisade_guard::GuardError;
@@ -63,7 +63,8 @@ pub fn plan(
     present: &Present,
     now: Timestamp,
 ) -> Result<Vec<Step>, GuardError> {
-    let filter = Filtering { wish: wish(server, local, now), last: 0, compile: &mut |f| Arc::new(compile(f)) };
+    let wish = Wish { uncut: Uncut::everywhere(failsafe), ..wish(server, local, now) };
+    let filter = Filtering { wish, last: 0, compile: &mut |f| Arc::new(compile(f)) };
     steps(wanted(server, local, failsafe, now), filter, &[server, local], present, now)
 }
 
@@ -103,11 +104,17 @@ pub fn steps(
         Structure::Absent if !bans => Vec::new(),
         Structure::Absent => create("CreateTable", "the table is not there".to_owned(), wanted),
         Structure::Different(what) => create("ReplaceTable", what.clone(), wanted),
+        Structure::Orphaned => {
+            let mut steps = vec![take_up()];
+            steps.extend(mend(&wanted, &present.content, specs, now.as_millisecond()));
+            steps
+        }
         Structure::Sound => mend(&wanted, &present.content, specs, now.as_millisecond()),
     };
     if !steps.iter().any(|step| matches!(step.act, Act::ReplaceWhole { .. })) {
         let gone = Held::default();
-        let held = if present.structure == Structure::Sound { &present.held } else { &gone };
+        let stands = matches!(present.structure, Structure::Sound | Structure::Orphaned);
+        let held = if stands { &present.held } else { &gone };
         steps.extend(filter::step(&wish, held, last, now, compile)?);
     }
     steps.into_iter().map(NewStep::finish).collect()
@@ -165,6 +172,11 @@ fn create(name: &'static str, reason: String, mut wanted: Content) -> Vec<NewSte
     let mut steps = vec![NewStep { name, object: "inet palisade".to_owned(), reason, permit: BAN, act }];
     steps.extend(in_parts("AddBan", &later, |_| "banned by the spec".to_owned(), Act::AddBans));
     steps
+}
+
+fn take_up() -> NewStep {
+    let reason = "its owner has ended, and nobody has changed it since".to_owned();
+    NewStep { name: "OwnTable", object: "inet palisade".to_owned(), reason, permit: BAN, act: Act::OwnTable }
 }
 
 /// What protects comes first, so that an interruption never leaves a ban without its exception.

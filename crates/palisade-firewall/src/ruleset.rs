@@ -10,8 +10,10 @@
 //! enter, and one or two *generations* of chains, sets and maps that they go on to. A change of
 //! rules makes a new generation in one transaction; a change of who is in a set changes elements.
 //!
-//! The table is a plain one, not owned by a process (`NFT_TABLE_F_OWNER`): an owned table is gone
-//! with its owner, so that a crash of the agent would open the host.
+//! Where the kernel can do both (Linux 6.9), the table belongs to the keeper's socket and persists
+//! ([`OWN`]): no other process changes or flushes it, and it stays in force when the keeper ends, until
+//! the next one takes it up. A table that is owned and does not persist would be gone with its owner, so
+//! that a crash of the agent would open the host: elsewhere it is a plain one.
 
 mod change;
 mod gate;
@@ -20,17 +22,21 @@ mod kernel;
 mod layout;
 mod lower;
 mod range;
+mod uncut;
 
 pub use change::{change, missing};
 pub use gate::{Enter, GATE_FORWARDED, GATE_IN, GATE_OUT, PROBATION, armed, gates};
 pub use held::{Generation, Held};
-pub use kernel::{Present, Structure, read};
+pub use kernel::{Present, Structure, read, read_owned};
 pub use layout::{Chain as ChainLayout, Elements, Layout};
 pub use lower::{ALLOW, STAMP, lower, stamp_set, stamping};
 pub use range::{Range, merged, subtracted};
+pub use uncut::Uncut;
 
 use palisade_core::{Cidr, Timestamp};
-use palisade_sys::nft::{Base, Chain, Expr, Family, HOOK_PREROUTING, Set, SetKey, TableName, Verdict};
+use palisade_sys::nft::{
+    Base, Chain, Expr, Family, HOOK_PREROUTING, Set, SetKey, TABLE_OWNED, TABLE_PERSISTS, TableName, Verdict,
+};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -49,7 +55,7 @@ pub const MARK_MASK: u32 = 0xffff_0000;
 pub const MARK_SHIFT: u32 = 16;
 /// The greatest number of a generation or stamp; they begin at 1, and after this one again.
 pub const NUMBER_MAX: u16 = 65_534;
-/// The group of nflog that is told of packets.
+/// The group of nflog that is told of packets. High, since other tools begin to count at 0.
 pub const LOG_GROUP: u16 = 5_841;
 /// So many packets a second of one rule are told.
 pub const LOGS_PER_SECOND: u64 = 10;
@@ -57,6 +63,9 @@ pub const LOGS_PER_SECOND: u64 = 10;
 pub const LOGS_AT_ONCE: u32 = 20;
 /// So much of a packet is told: the headers of IPv6 with some extensions, and of TCP.
 pub const SNAP_BYTES: u32 = 128;
+
+/// The flags of a table that is ours alone.
+pub const OWN: u32 = TABLE_OWNED | TABLE_PERSISTS;
 
 /// What a set is for. Each is two sets in the kernel, one per family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

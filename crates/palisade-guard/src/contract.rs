@@ -409,6 +409,8 @@ pub struct AgentFacts {
     /// Where the server is: this host must always reach it there, and hear its answers. From the
     /// agent's own identity, never from what somebody else says; empty on the server's own host.
     pub server: Vec<std::net::SocketAddr>,
+    /// The agent's nftables table should be one that no other process can change.
+    pub own_table: bool,
     /// Where the agent keeps its state, root only.
     pub state_dir: PathBuf,
 }

@@ -55,6 +55,7 @@ struct File {
     server: ServerFile,
     agent: AgentFile,
     monitor: MonitorFile,
+    firewall: FirewallFile,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -81,6 +82,12 @@ struct MonitorFile {
     hour_days: Option<u32>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FirewallFile {
+    own_table: Option<bool>,
+}
+
 /// Everything that can be configured, with its final value.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -98,6 +105,8 @@ pub struct Config {
     pub permit: PathBuf,
     /// Who no change may cut, on one port or on all.
     pub failsafe: Vec<Failsafe>,
+    /// The nftables table of this host is one that no other process can change, where the kernel can do that.
+    pub own_table: bool,
     /// For how long the server keeps samples.
     pub retention: Retention,
 }
@@ -122,6 +131,7 @@ impl Config {
             host: run.host.clone().or(file.agent.host),
             permit: run.permit.clone().or(file.agent.permit).unwrap_or_else(|| PERMIT_FILE.into()),
             failsafe,
+            own_table: file.firewall.own_table.unwrap_or(true),
             retention: retention(&file.monitor)?,
         })
     }

@@ -1,7 +1,9 @@
 //! The acts on the filter.
 
 use crate::filter::Filter;
-use crate::ruleset::{ALLOW, Held, Layout, PROBATION, STAMP, armed, change, missing, stamp_set, stamping, table};
+use crate::ruleset::{
+    ALLOW, Held, Layout, PROBATION, STAMP, Uncut, armed, change, missing, stamp_set, stamping, table,
+};
 use palisade_core::Timestamp;
 use palisade_sys::nft::{Batch, Entry, Key};
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,9 @@ pub struct Target {
     /// The one that counts until the end of its probation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidate: Option<Trial>,
+    /// What no rule cuts.
+    #[serde(default, skip_serializing_if = "Uncut::is_empty")]
+    pub uncut: Uncut,
     /// Conversations may carry stamps of before that come again: they are taken away.
     #[serde(default)]
     pub forget: bool,

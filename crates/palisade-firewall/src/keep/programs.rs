@@ -3,7 +3,7 @@
 use crate::filter::Filter;
 use crate::filter::compile::compile;
 use crate::filter::program::Program;
-use palisade_sys::SysError;
+use palisade_sys::{SysError, conntrack};
 use std::fmt;
 use std::sync::Arc;
 
@@ -15,6 +15,16 @@ pub trait Conversations: fmt::Debug + Send + Sync {
     /// Takes the bits of `mask` off the marks of all conversations but those whose bits are one of
     /// `keep`. Returns how many were changed.
     fn unmark(&self, mask: u32, keep: &[u32]) -> Result<usize, SysError>;
+}
+
+/// Those of the network namespace of the calling thread.
+#[derive(Debug)]
+pub struct Tracked;
+
+impl Conversations for Tracked {
+    fn unmark(&self, mask: u32, keep: &[u32]) -> Result<usize, SysError> {
+        conntrack::clear_marks(mask, &|flow| keep.contains(&(flow.mark & mask)))
+    }
 }
 
 /// The last programs, each with the filter that it was made of.

@@ -6,7 +6,7 @@ use crate::apply::{Act, At, Point, Restamp, SetChange, Slot, Target, Trial};
 use crate::filter::program::Program;
 use crate::filter::{Filter, Layer};
 use crate::local::in_force::{InForce, in_force};
-use crate::ruleset::{Enter, Generation, Held, Layout, NUMBER_MAX, Until, gates, lower, missing};
+use crate::ruleset::{Enter, Generation, Held, Layout, NUMBER_MAX, Uncut, Until, gates, lower, missing};
 use crate::spec::Spec;
 use palisade_core::Timestamp;
 use palisade_guard::GuardError;
@@ -20,6 +20,8 @@ pub struct Wish {
     pub filter: Option<Filter>,
     /// In its place, until the end of its probation.
     pub trial: Option<(Filter, Timestamp)>,
+    /// What none of it cuts.
+    pub uncut: Uncut,
     /// When some of it ends next, so that it has to be planned anew.
     pub next_end: Option<Timestamp>,
 }
@@ -37,7 +39,7 @@ pub fn wish(server: &Spec, local: &Spec, now: Timestamp) -> Wish {
     let next_end = ends.chain(candidate.as_ref().map(|c| c.until)).filter(|end| *end > now).min();
     // a candidate that filters nothing lets everything through
     let trial = candidate.map(|c| (filtering(&c.filter, now).unwrap_or_default(), c.until));
-    Wish { filter: filtering(&filter, now), trial, next_end }
+    Wish { filter: filtering(&filter, now), trial, next_end, ..Wish::default() }
 }
 
 /// Without the rules that have ended; `None` if nothing chose this host.
@@ -62,7 +64,7 @@ pub fn layout(target: &Target, compile: &mut Compile<'_>) -> Result<Layout, Guar
     fn seen(of: &Option<(u16, Layout)>) -> Option<(u16, &Layout)> {
         of.as_ref().map(|(number, layout)| (*number, layout))
     }
-    let mut all = gates(Enter { candidate: seen(&candidate), confirmed: seen(&confirmed) });
+    let mut all = gates(&target.uncut, Enter { candidate: seen(&candidate), confirmed: seen(&confirmed) });
     [confirmed, candidate].into_iter().flatten().for_each(|(_, layout)| all.extend(layout));
     Ok(all)
 }
@@ -148,6 +150,7 @@ pub(super) fn whole(wish: &Wish, held: &Held, last: u16) -> Target {
     Target {
         confirmed: wish.filter.as_ref().map(&mut slot),
         candidate: wish.trial.as_ref().map(|(filter, until)| Trial { slot: slot(filter), until: *until }),
+        uncut: wish.uncut.clone(),
         forget: true,
     }
 }
@@ -162,7 +165,7 @@ struct Chooser<'a, 'b> {
 
 impl Chooser<'_, '_> {
     fn target(&mut self, wish: &Wish) -> Result<Target, GuardError> {
-        let mut target = Target::default();
+        let mut target = Target { uncut: wish.uncut.clone(), ..Target::default() };
         if let Some(filter) = &wish.filter {
             let here = [(self.held.confirmed(), true), (self.held.candidate(), false)];
             let mut found = None;

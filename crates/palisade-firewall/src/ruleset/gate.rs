@@ -1,4 +1,4 @@
-//! The chains at which packets enter the filter, each with the failsafe addresses first.
+//! The chains at which packets enter the filter, each with what is never cut first ([`Uncut`]).
 //!
 //! * `in` (prerouting, after connection tracking and before any translation of addresses, so that
 //!   ports which are published for containers are covered): what is sent to this host.
@@ -9,13 +9,13 @@
 //! else in the confirmed generation, else wherever they want.
 
 use super::layout::{Chain, Elements, Layout};
-use super::{MARK_MASK, Purpose, table};
+use super::{MARK_MASK, Uncut, table};
 use crate::filter::program::{IN, IN_REPLY, OUT, OUT_REPLY};
 use palisade_sys::nft::{
     ADDRESS_ANYCAST, ADDRESS_BROADCAST, ADDRESS_LOCAL, ADDRESS_MULTICAST, Base, Ct, Entry, Expr, HOOK_FORWARD,
     HOOK_OUTPUT, HOOK_PREROUTING, Key, STATUS_SOURCE_TRANSLATED, Set, SetKey, Verdict,
 };
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 /// The timed set of families for which the candidate is in force.
 pub const PROBATION: &str = "probation";
@@ -32,8 +32,8 @@ pub const GATES: [&str; 4] = [GATE_IN, GATE_OUT, GATE_FORWARDED, ESSENTIAL];
 /// After connection tracking (-200) and before translation of addresses (-100).
 const PRIORITY: i32 = -110;
 const LOOPBACK: u32 = 1;
-const TCP: u8 = 6;
-const UDP: u8 = 17;
+pub(super) const TCP: u8 = 6;
+pub(super) const UDP: u8 = 17;
 const ICMP: u8 = 1;
 const ICMPV6: u8 = 58;
 const IPV4: u8 = 2;
@@ -54,15 +54,15 @@ pub struct Enter<'a> {
     pub confirmed: Option<(u16, &'a Layout)>,
 }
 
-/// All base chains and the set `probation`, without its elements.
-pub fn gates(enter: Enter<'_>) -> Layout {
-    let mut layout = Layout::default();
+/// All base chains, the sets of what is never cut, and the set `probation` without its elements.
+pub fn gates(uncut: &Uncut, enter: Enter<'_>) -> Layout {
+    let mut layout = Layout { sets: uncut.sets(), ..Layout::default() };
     layout.sets.insert(PROBATION.to_owned(), Elements { head: probation(), entries: Vec::new() });
     let base = |hook| Some(Base { kind: "filter".to_owned(), hook, priority: PRIORITY, accepts: true });
     for (name, hook, rules) in [
-        (GATE_IN, HOOK_PREROUTING, gate_in(enter)),
-        (GATE_OUT, HOOK_OUTPUT, gate_out(enter)),
-        (GATE_FORWARDED, HOOK_FORWARD, gate_forwarded(enter)),
+        (GATE_IN, HOOK_PREROUTING, gate_in(uncut, enter)),
+        (GATE_OUT, HOOK_OUTPUT, gate_out(uncut, enter)),
+        (GATE_FORWARDED, HOOK_FORWARD, gate_forwarded(uncut, enter)),
     ] {
         layout.chains.insert(name.to_owned(), Chain { base: base(hook), rules });
     }
@@ -90,9 +90,9 @@ pub fn armed(left_ms: u64) -> Vec<Entry> {
     vec![entry(IPV4), entry(IPV6)]
 }
 
-fn gate_in(enter: Enter<'_>) -> Vec<Vec<Expr>> {
+fn gate_in(uncut: &Uncut, enter: Enter<'_>) -> Vec<Vec<Expr>> {
     let mut rules = vec![if_loopback(Expr::InterfaceIn)];
-    rules.extend(failsafe(true));
+    rules.extend(uncut.inbound());
     rules.push(to_essential());
     rules.push(not_to_this_host());
     rules.push(answers_to_others());
@@ -101,9 +101,9 @@ fn gate_in(enter: Enter<'_>) -> Vec<Vec<Expr>> {
     sorted_by_trial(rules, enter)
 }
 
-fn gate_out(enter: Enter<'_>) -> Vec<Vec<Expr>> {
+fn gate_out(uncut: &Uncut, enter: Enter<'_>) -> Vec<Vec<Expr>> {
     let mut rules = vec![if_loopback(Expr::InterfaceOut)];
-    rules.extend(failsafe(false));
+    rules.extend(uncut.outbound());
     rules.push(to_essential());
     rules.extend(LEASES.map(|(family, server, client)| lease(family, client, server)));
     rules.extend(entries(enter, IN_REPLY, IN, true));
@@ -111,8 +111,8 @@ fn gate_out(enter: Enter<'_>) -> Vec<Vec<Expr>> {
     sorted_by_trial(rules, enter)
 }
 
-fn gate_forwarded(enter: Enter<'_>) -> Vec<Vec<Expr>> {
-    let mut rules: Vec<_> = failsafe(true).into_iter().chain(failsafe(false)).collect();
+fn gate_forwarded(uncut: &Uncut, enter: Enter<'_>) -> Vec<Vec<Expr>> {
+    let mut rules = uncut.forwarded();
     rules.push(to_essential());
     rules.push(vec![Expr::Conversation(Ct::Direction), Expr::Equals(vec![0]), accept()]);
     rules.push([unmarked().as_slice(), &[accept()]].concat());
@@ -151,7 +151,7 @@ fn entries(enter: Enter<'_>, chain: &str, other: &str, answers: bool) -> Vec<Vec
     rules
 }
 
-fn accept() -> Expr {
+pub(super) fn accept() -> Expr {
     Expr::Verdict(Verdict::Accept)
 }
 
@@ -159,24 +159,9 @@ fn if_loopback(interface: Expr) -> Vec<Expr> {
     vec![interface, Expr::Equals(LOOPBACK.to_ne_bytes().to_vec()), accept()]
 }
 
-/// From (or to) an address that can never be cut.
-fn failsafe(from: bool) -> [Vec<Expr>; 2] {
-    let families: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
-    families.map(|of| {
-        let (family, offset, length) = match (of.is_ipv4(), from) {
-            (true, true) => (IPV4, 12, 4),
-            (true, false) => (IPV4, 16, 4),
-            (false, true) => (IPV6, 8, 16),
-            (false, false) => (IPV6, 24, 16),
-        };
-        vec![
-            Expr::PacketFamily,
-            Expr::Equals(vec![family]),
-            Expr::NetworkHeader { offset, length },
-            Expr::In(Purpose::Failsafe.set_name(of).to_owned()),
-            accept(),
-        ]
-    })
+/// By the number that packets of the address's family have (`NFPROTO_*`).
+pub(super) fn family_of(address: IpAddr) -> u8 {
+    if address.is_ipv4() { IPV4 } else { IPV6 }
 }
 
 /// Nothing of TCP is essential: most packets are spared the list.

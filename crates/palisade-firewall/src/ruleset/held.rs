@@ -3,7 +3,7 @@
 use super::gate::{GATE_FORWARDED, GATE_IN, GATE_OUT, GATES, PROBATION};
 use super::layout::{Chain, Elements, Layout};
 use super::lower::STAMP;
-use super::{MARK_SHIFT, NUMBER_MAX, Until, table};
+use super::{MARK_SHIFT, NUMBER_MAX, Until, table, uncut};
 use palisade_sys::SysError;
 use palisade_sys::nft::{self, Expr, Key, Reader, Rule, Set, Verdict};
 
@@ -27,7 +27,7 @@ pub struct Generation {
 
 /// True if the filter may have a chain or set of this name.
 pub fn is_name(name: &str) -> bool {
-    GATES.contains(&name) || name == PROBATION || number(name).is_some()
+    GATES.contains(&name) || name == PROBATION || uncut::is_name(name) || number(name).is_some()
 }
 
 /// The number of the generation to which a name belongs.

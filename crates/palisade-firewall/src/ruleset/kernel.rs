@@ -1,10 +1,10 @@
 //! What is in the kernel now, compared part by part with what has to be there.
 
 use super::held::{self, Held};
-use super::{CHAIN, Content, FAMILIES, Purpose, Range, Until, chain, gate, rules, sets, table};
+use super::{CHAIN, Content, FAMILIES, OWN, Purpose, Range, Until, chain, gate, rules, sets, table};
 use palisade_core::Timestamp;
 use palisade_sys::SysError;
-use palisade_sys::nft::{self, Reader, Rule, Set, intervals_of};
+use palisade_sys::nft::{self, Reader, Rule, Set, TABLE_OWNED, TABLE_PERSISTS, Table, intervals_of};
 use std::net::IpAddr;
 
 /// How the table stands, apart from the elements of its sets.
@@ -14,6 +14,8 @@ pub enum Structure {
     Absent,
     /// It is there and is not what it has to be; what is wrong first.
     Different(String),
+    /// It is what it has to be, but its owner has gone: it can be taken up.
+    Orphaned,
     /// It is what it has to be.
     Sound,
 }
@@ -45,34 +47,56 @@ impl Present {
     }
 }
 
-/// Reads the table; ends of entries are moments by the clock that says `now`.
+/// Reads the table, which nobody should own; ends of entries are moments by the clock that says `now`.
 pub fn read(reader: &mut Reader, now: Timestamp) -> Result<Present, SysError> {
+    read_owned(reader, None, now)
+}
+
+/// The same of a table that the socket with this port should own.
+pub fn read_owned(reader: &mut Reader, owner: Option<u32>, now: Timestamp) -> Result<Present, SysError> {
     let Some(found) = reader.tables()?.into_iter().find(|t| t.name == table()) else {
         return Ok(Present { structure: Structure::Absent, content: Content::default(), held: Held::default() });
     };
     let chains: Vec<_> = reader.chains()?.into_iter().filter(|c| c.table == table()).collect();
     let (sets, rules) = (reader.sets(&table())?, reader.rules(&table())?);
-    let structure = structure(found.flags, &chains, &sets, &rules);
+    let structure = owned(&found, owner, structure(found.flags, &chains, &sets, &rules));
     let content = match structure {
-        Structure::Sound => content(reader, now.as_millisecond())?,
+        Structure::Sound | Structure::Orphaned => content(reader, now.as_millisecond())?,
         _ => Content::default(),
     };
     let held = held::read(reader, &chains, &sets, rules, now.as_millisecond())?;
     Ok(Present { structure, content, held })
 }
 
+/// The same with whom it belongs to.
+fn owned(found: &Table, wanted: Option<u32>, structure: Structure) -> Structure {
+    let different = |what: &str| Structure::Different(what.to_owned());
+    let kept = found.flags & (TABLE_OWNED | TABLE_PERSISTS);
+    match (structure, wanted) {
+        (Structure::Sound, None) if kept != 0 => different("the table is one that a process owns"),
+        (Structure::Sound, Some(port)) if kept & TABLE_OWNED != 0 && found.owner != Some(port) => {
+            different("another process owns the table")
+        }
+        (Structure::Sound, Some(_)) if kept == TABLE_PERSISTS => Structure::Orphaned,
+        (Structure::Sound, Some(_)) if kept != OWN => different("the table is one that everybody may change"),
+        (other, _) => other,
+    }
+}
+
 /// How everything stands that does not belong to the filter.
 fn structure(flags: u32, chains: &[nft::Chain], sets: &[Set], rules: &[Rule]) -> Structure {
     let different = |what: &str| Structure::Different(what.to_owned());
-    if flags != 0 {
-        return different("the table is dormant, or another process owns it");
+    if flags & !(TABLE_OWNED | TABLE_PERSISTS) != 0 {
+        return different("the table is dormant");
     }
     if chains.iter().filter(|c| !held::is_name(&c.name)).ne([&chain()]) {
         return different("its chains are not the one chain `bans` at prerouting");
     }
     // rules of other tools may make anonymous sets; only ours would be in our table
-    let (trial, mut found): (Vec<&Set>, Vec<&Set>) =
-        sets.iter().filter(|s| held::number(&s.name).is_none()).partition(|s| s.name == gate::PROBATION);
+    let (trial, mut found): (Vec<&Set>, Vec<&Set>) = sets
+        .iter()
+        .filter(|s| s.name == gate::PROBATION || !held::is_name(&s.name))
+        .partition(|s| s.name == gate::PROBATION);
     let mut wanted = self::sets();
     found.sort_by(|a, b| a.name.cmp(&b.name));
     wanted.sort_by(|a, b| a.name.cmp(&b.name));

@@ -19,8 +19,4 @@ pub mod store;
 pub mod views;
 pub mod watch;
 
-/// The bits of the conntrack mark that say by which generation a conversation was allowed; all others
-/// belong to other tools.
-pub const MARK_MASK: u32 = 0xffff_0000;
-/// The nflog group to which our rules log. High, since other tools begin to count at 0.
-pub const NFLOG_GROUP: u16 = 5_841;
+pub use crate::ruleset::{LOG_GROUP, MARK_MASK};

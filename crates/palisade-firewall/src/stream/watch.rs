@@ -5,7 +5,7 @@ use super::denied::Gathered;
 use super::foreign::{Changes, canary};
 use super::hits::Hits;
 use super::record::{Asked, Changer, Told, cut};
-use super::{MARK_MASK, NFLOG_GROUP};
+use super::{LOG_GROUP, MARK_MASK};
 use crate::ruleset::table;
 use palisade_core::{Clock, SystemClock, Timestamp};
 use palisade_guard::contract::chain;
@@ -80,8 +80,9 @@ impl Watch for Watching {
     fn status(&self) -> Value {
         let fares = self.0.fares.lock().unwrap_or_else(PoisonError::into_inner).clone();
         json!({
+            "table": crate::keep::owning().unwrap_or_default().to_string(),
             "denied_packets": fares.nflog.as_deref().unwrap_or("followed"),
-            "denied_packets_group": NFLOG_GROUP,
+            "denied_packets_group": LOG_GROUP,
             "changes_by_others": fares.monitor.as_deref().unwrap_or("followed"),
             "counters": fares.counters.as_deref().unwrap_or("read"),
             "packets": fares.packets,
@@ -198,7 +199,7 @@ impl Round {
 
     fn fetch_packets(&mut self, now: Timestamp) {
         let Round { nflog, fares, gathered, .. } = self;
-        let Some(source) = nflog.get(now, &mut fares.nflog, || Nflog::open(NFLOG_GROUP)) else { return };
+        let Some(source) = nflog.get(now, &mut fares.nflog, || Nflog::open(LOG_GROUP)) else { return };
         let fetched = source.drain(PACKETS_PER_TURN_MAX, |packet| {
             fares.packets += 1;
             fares.packets_foreign += u64::from(!gathered.add(&packet, now));

@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 
 const HERE: [&str; 2] = ["10.99.0.1/24", "fd00:99::1/64"];
 const THERE: [&str; 3] = ["10.99.0.2/24", "10.99.0.3/24", "fd00:99::2/64"];
-const LIMIT: Duration = Duration::from_secs(10);
-const ANSWER: Duration = Duration::from_millis(300);
+pub const LIMIT: Duration = Duration::from_secs(10);
+pub const ANSWER: Duration = Duration::from_millis(300);
 
 fn firewall(failsafe: &[&str]) -> Firewall {
     assert!(is_isolated(), "rules are applied in namespaces of the test's own only");
@@ -29,11 +29,11 @@ fn firewall(failsafe: &[&str]) -> Firewall {
     Firewall::new(failsafe).unwrap().with_compiler(compile)
 }
 
-fn spec(filter: Filter) -> Spec {
+pub fn spec(filter: Filter) -> Spec {
     Spec { filter, ..Spec::default() }
 }
 
-fn peer() -> Option<Peer> {
+pub fn peer() -> Option<Peer> {
     if !entered() {
         return None;
     }
@@ -46,7 +46,7 @@ fn peer() -> Option<Peer> {
 }
 
 /// Answers every connection here with what it says.
-fn echoing(at: &str) -> SocketAddr {
+pub fn echoing(at: &str) -> SocketAddr {
     let listener = TcpListener::bind(at).unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -64,7 +64,7 @@ fn echoing(at: &str) -> SocketAddr {
 }
 
 /// A connection from this address there; the error of trying.
-fn connect(peer: &Peer, from: &str, to: SocketAddr) -> Option<TcpStream> {
+pub fn connect(peer: &Peer, from: &str, to: SocketAddr) -> Option<TcpStream> {
     let from: IpAddr = from.parse().unwrap();
     peer.run(move || {
         use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, bind, socket};
@@ -80,7 +80,7 @@ fn connect(peer: &Peer, from: &str, to: SocketAddr) -> Option<TcpStream> {
     })
 }
 
-fn is_echoed(stream: &mut TcpStream) -> bool {
+pub fn is_echoed(stream: &mut TcpStream) -> bool {
     stream.write_all(b"x").is_ok() && stream.read_exact(&mut [0]).is_ok()
 }
 
@@ -102,7 +102,7 @@ fn counted(name: &str) -> u64 {
     counters.iter().find(|(known, ..)| known == name).unwrap_or_else(|| panic!("no counter `{name}`")).1
 }
 
-fn generations() -> (Option<u16>, Option<u16>) {
+pub fn generations() -> (Option<u16>, Option<u16>) {
     let held = read(&mut Reader::open().unwrap(), Timestamp::now()).unwrap().held;
     (held.confirmed().map(|g| g.number), held.candidate().map(|g| g.number))
 }

@@ -2,7 +2,7 @@
 
 use crate::sandbox::{ban, bans, converge, entered, firewall, nft};
 use jiff::Timestamp;
-use palisade_firewall::stream::NFLOG_GROUP;
+use palisade_firewall::stream::LOG_GROUP;
 use palisade_firewall::stream::record::{Asked, Logged, Outcome, Tampered, Told};
 use palisade_firewall::stream::watch::{Round, Watching};
 use palisade_guard::Watch;
@@ -30,32 +30,32 @@ fn filter() {
     nft("add rule inet palisade in iif lo accept");
     nft("add rule inet palisade in meta l4proto icmpv6 accept");
     nft("add rule inet palisade in tcp dport 22 counter name web/ssh accept");
-    run("nft", &[&format!("add rule inet palisade in counter name default/in log prefix \"pal:g7:default/in:deny\" group {NFLOG_GROUP} drop")])
+    run("nft", &[&format!("add rule inet palisade in counter name default/in log prefix \"pal:g7:default/in:deny\" group {LOG_GROUP} drop")])
         .unwrap();
 }
 
 /// The watcher's loop, by a clock of its own that runs ahead: a turn is a second.
-struct Turns {
+pub struct Turns {
     round: Round,
     now: Timestamp,
-    told: Vec<Told>,
+    pub told: Vec<Told>,
 }
 
 impl Turns {
-    fn new(watching: &Watching) -> Turns {
+    pub fn new(watching: &Watching) -> Turns {
         let mut turns = Turns { round: Round::new(watching.clone()), now: Timestamp::now(), told: Vec::new() };
         turns.turn();
         turns.told.clear();
         turns
     }
 
-    fn turn(&mut self) {
+    pub fn turn(&mut self) {
         self.told.extend(self.round.turn(self.now));
         self.now += jiff::SignedDuration::from_secs(1);
     }
 
     /// Turns until `enough` of what was told.
-    fn until(&mut self, enough: impl Fn(&[Told]) -> bool) {
+    pub fn until(&mut self, enough: impl Fn(&[Told]) -> bool) {
         let began = Instant::now();
         while !enough(&self.told) {
             assert!(began.elapsed() < LIMIT, "told so far: {:#?}", self.told);
@@ -81,7 +81,7 @@ fn hits(told: &[Told]) -> BTreeMap<String, u64> {
     hits
 }
 
-fn tampered(told: &[Told]) -> Vec<&Tampered> {
+pub fn tampered(told: &[Told]) -> Vec<&Tampered> {
     told.iter().filter_map(|t| if let Told::Tampered(t) = t { Some(t) } else { None }).collect()
 }
 
@@ -228,7 +228,7 @@ fn a_group_that_another_tool_has_is_said_and_the_rest_goes_on() {
     if !entered() {
         return;
     }
-    let _other = palisade_sys::nflog::Nflog::open(NFLOG_GROUP).unwrap();
+    let _other = palisade_sys::nflog::Nflog::open(LOG_GROUP).unwrap();
     let watching = Watching::default();
     let mut turns = Turns::new(&watching);
     let status = watching.status();

@@ -6,7 +6,8 @@ use crate::netlink::{attribute, text, u32_be, u64_be};
 
 pub fn table(family: Family, body: &[u8]) -> Option<Table> {
     let name = TableName { family, name: text(attribute(body, TABLE_NAME)?) };
-    Some(Table { name, flags: attribute(body, TABLE_FLAGS).and_then(u32_be).unwrap_or(0) })
+    let number = |kind| attribute(body, kind).and_then(u32_be);
+    Some(Table { name, flags: number(TABLE_FLAGS).unwrap_or(0), owner: number(TABLE_OWNER) })
 }
 
 pub fn chain(family: Family, body: &[u8]) -> Option<Chain> {

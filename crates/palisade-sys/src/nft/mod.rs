@@ -103,6 +103,8 @@ pub struct Table {
     pub name: TableName,
     /// `NFT_TABLE_F_*`: 1 dormant (its chains are switched off), 2 owned by a process, 4 persistent.
     pub flags: u32,
+    /// The netlink port of the socket that owns it, if one does.
+    pub owner: Option<u32>,
 }
 
 /// A chain.

@@ -33,6 +33,10 @@ impl OwnPort {
         own_ports().insert(port);
         Ok(OwnPort(port))
     }
+
+    pub(super) fn number(&self) -> u32 {
+        self.0
+    }
 }
 
 impl Drop for OwnPort {

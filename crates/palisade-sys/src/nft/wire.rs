@@ -34,6 +34,7 @@ pub const GENERATION_PROCESS: u16 = 3;
 
 pub const TABLE_NAME: u16 = 1;
 pub const TABLE_FLAGS: u16 = 2;
+pub const TABLE_OWNER: u16 = 7;
 
 pub const CHAIN_TABLE: u16 = 1;
 pub const CHAIN_NAME: u16 = 3;

@@ -2,7 +2,7 @@
 
 use super::monitor::OwnPort;
 use super::wire::*;
-use super::{Chain, Element, Entry, Expr, Set, SetKey, TableName};
+use super::{Chain, Element, Entry, Expr, Family, Set, SetKey, TableName};
 use crate::SysError;
 use crate::netlink::{Buffer, Socket, messages};
 use std::io;
@@ -241,7 +241,7 @@ impl Batch {
 #[derive(Debug)]
 pub struct Writer {
     socket: Socket,
-    _own: OwnPort,
+    own: OwnPort,
 }
 
 impl Writer {
@@ -249,15 +249,41 @@ impl Writer {
     pub fn open() -> Result<Writer, SysError> {
         let socket = Socket::open(libc::NETLINK_NETFILTER)?;
         let own = OwnPort::of(&socket)?;
-        Ok(Writer { socket, _own: own })
+        Ok(Writer { socket, own })
+    }
+
+    /// The number of its socket, by which the kernel knows the owner of a table.
+    pub fn port(&self) -> u32 {
+        self.own.number()
+    }
+
+    /// What the kernel would say to the batch: the message that it refuses first, or nothing. Nothing is
+    /// changed, because the last message of the transaction deletes a table that is not there.
+    pub fn refusal_of(&mut self, mut batch: Batch) -> Result<Option<SysError>, SysError> {
+        let nowhere = TableName { family: Family::Inet, name: format!("palisade_nowhere_{}", self.port()) };
+        batch.delete_table(&nowhere);
+        match self.refused_by(&mut batch)? {
+            Some((seq, libc::ENOENT)) if seq as usize == batch.labels.len() => Ok(None),
+            Some((seq, code)) => Ok(Some(refusal(&batch.labels, seq, code))),
+            None => Ok(None), // somebody has made that very table: it is gone, and it was nobody's
+        }
     }
 
     /// Makes all changes of the batch, or none. The error names the first message that the kernel
     /// refused.
     pub fn commit(&mut self, mut batch: Batch) -> Result<(), SysError> {
+        let refused = self.refused_by(&mut batch)?;
+        match refused {
+            None => Ok(()),
+            Some((seq, code)) => Err(refusal(&batch.labels, seq, code)),
+        }
+    }
+
+    /// Sends it; the sequence and error number of the first message that the kernel refused.
+    fn refused_by(&mut self, batch: &mut Batch) -> Result<Option<(u32, i32)>, SysError> {
         let count = batch.labels.len();
         if count == 0 {
-            return Ok(());
+            return Ok(None);
         }
         // the kernel reports every failure, and success only where it is asked to: once is enough
         batch.out.flags_add(batch.last_offset, FLAG_ACK);
@@ -268,10 +294,7 @@ impl Writer {
         if !matches!(refused, Ok(None)) {
             self.socket.drain();
         }
-        match refused? {
-            None => Ok(()),
-            Some((seq, code)) => Err(refusal(&batch.labels, seq, code)),
-        }
+        refused
     }
 
     /// Reads until the last message was answered; the first refusal as sequence and error number.

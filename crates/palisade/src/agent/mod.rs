@@ -213,7 +213,13 @@ fn agent_facts(config: &Config, way: &link::Way, dir: &Path) -> AgentFacts {
     let mut failsafe = server::own_addresses(config);
     failsafe.extend(config.failsafe.iter().filter(|entry| entry.port.is_none()).map(|entry| entry.cidr));
     let ports = config.failsafe.iter().filter_map(|entry| Some((entry.cidr, entry.port?)));
-    AgentFacts { failsafe, failsafe_ports: ports.collect(), server: server_addresses(way), state_dir: dir.to_owned() }
+    AgentFacts {
+        failsafe,
+        failsafe_ports: ports.collect(),
+        server: server_addresses(way),
+        own_table: config.own_table,
+        state_dir: dir.to_owned(),
+    }
 }
 
 /// Where this agent's server is, by its own identity; unknown while its name does not resolve.
