@@ -82,13 +82,14 @@ impl Listing {
 impl Eyes {
     /// What is in the kernel now. An unchanged kernel costs one question.
     fn present(&mut self, now: Timestamp) -> Result<Arc<Present>, GuardError> {
+        let monotonic = Instant::now();
         if self.known(now)?.is_some()
             && let Some(last) = &self.last
         {
             return Ok(last.present.clone());
         }
-        let monotonic = Instant::now();
         let owner = self.owner;
+        self.reader.count_from(monotonic);
         let (generation, present) = self.reader.consistent(|reader| read_owned(reader, owner, now))?;
         let present = Arc::new(present);
         self.last = Some(Listing { generation, present: present.clone(), wall: now, monotonic });
@@ -282,10 +283,13 @@ impl Keep for Firewall {
     }
 
     fn apply(&self, act: &Act, now: Timestamp) -> Result<(), GuardError> {
+        let began = Instant::now();
         let mut eyes = self.eyes();
         let known = eyes.known(now)?;
-        let transaction = self.transaction(&mut eyes, act, now)?;
+        let mut transaction = self.transaction(&mut eyes, act, now)?;
+        transaction.count_from(began);
         self.writer.lock().unwrap_or_else(PoisonError::into_inner).commit(transaction)?;
+        eyes.reader.count_from(began);
         // the act is done; when it cannot be read back now, the next plan reads everything
         let _ = eyes.follow(act, known, now);
         if let Some(number) = act.newest() {

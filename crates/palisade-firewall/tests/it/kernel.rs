@@ -2,14 +2,15 @@
 
 use crate::sandbox::{act, allow, ban, bans, converge, entered, firewall, hours, nft, numbered, plan};
 use jiff::Timestamp;
+use palisade_firewall::apply::{Act, batch};
 use palisade_firewall::keep::keeper;
-use palisade_firewall::ruleset::{read, table};
+use palisade_firewall::ruleset::{Content, Until, read, table};
 use palisade_firewall::spec::{Decision, Spec};
 use palisade_guard::conformance::{Fixture, keeper as conforms};
 use palisade_guard::contract::AgentFacts;
 use palisade_guard::{Keep, SpecPair};
 use palisade_sandbox::{Child, is_isolated, run};
-use palisade_sys::nft::Reader;
+use palisade_sys::nft::{Reader, Writer};
 use std::time::{Duration, Instant};
 
 /// Minutes that a ban has left in the kernel, rounded; `None` if it stays or is not there.
@@ -239,6 +240,27 @@ fn a_hundred_thousand_bans_apply_at_once_and_the_next_plan_is_empty() {
     let steps = plan(&firewall, &few);
     assert_eq!((steps[0].name.as_str(), steps[0].object.as_str()), ("RemoveBan", "1,000 addresses"));
     assert_eq!(converge(&firewall, &few), ["RemoveBan"]);
+}
+
+#[test]
+fn the_end_of_a_ban_moves_neither_with_a_slow_transaction_nor_with_a_slow_listing() {
+    if !entered() {
+        return;
+    }
+    let content = Content {
+        bans: vec![("203.0.113.9".parse().unwrap(), Until::At(Timestamp::now().as_millisecond() + 3_600_000))],
+        ..Content::default()
+    };
+    let mut late = batch(&Act::ReplaceTable(content), Timestamp::now());
+    late.count_from(Instant::now().checked_sub(Duration::from_secs(600)).unwrap());
+    Writer::open().unwrap().commit(late).unwrap();
+    assert_eq!(minutes_left("203.0.113.9"), Some(50), "ten minutes had passed when the kernel got it");
+
+    let mut reader = Reader::open().unwrap();
+    reader.count_from(Instant::now().checked_sub(Duration::from_secs(300)).unwrap());
+    let found = reader.elements(&table(), "ban4").unwrap();
+    let minutes = |ms: u64| (ms + 30_000) / 60_000;
+    assert_eq!(found[0].expires_ms.map(minutes), Some(55), "as of five minutes ago");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::SysError;
 
 const HEADER_BYTES: usize = 16;
 const ATTRIBUTE_BYTES: usize = 4;
+const COUNTDOWN_BYTES: usize = size_of::<u64>();
 const ATTRIBUTE_KIND_MASK: u16 = 0x3fff;
 const NESTED: u16 = libc::NLA_F_NESTED as u16;
 
@@ -13,6 +14,8 @@ const NESTED: u16 = libc::NLA_F_NESTED as u16;
 pub struct Buffer {
     bytes: Vec<u8>,
     overflow: bool,
+    /// Where milliseconds stand that count from when the message arrives.
+    countdowns: Vec<usize>,
 }
 
 impl Buffer {
@@ -67,6 +70,22 @@ impl Buffer {
     /// Appends a number in network byte order.
     pub fn u64_be(&mut self, kind: u16, value: u64) {
         self.bytes(kind, &value.to_be_bytes());
+    }
+
+    /// Appends milliseconds that count from when the message arrives, so that [`Buffer::late_by`]
+    /// takes off what it took until then.
+    pub fn countdown_ms(&mut self, kind: u16, value_ms: u64) {
+        self.u64_be(kind, value_ms);
+        self.countdowns.push(self.bytes.len() - COUNTDOWN_BYTES);
+    }
+
+    /// Takes this much off all countdowns; 1 ms is left at least.
+    pub fn late_by(&mut self, late_ms: u64) {
+        for start in &self.countdowns {
+            let Some(field) = self.bytes.get_mut(*start..start + COUNTDOWN_BYTES) else { continue };
+            let left_ms = u64_be(field).unwrap_or_default().saturating_sub(late_ms).max(1);
+            field.copy_from_slice(&left_ms.to_be_bytes());
+        }
     }
 
     /// Appends an attribute that holds attributes.

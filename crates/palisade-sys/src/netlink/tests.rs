@@ -31,6 +31,20 @@ fn what_is_written_is_read_back() {
 }
 
 #[test]
+fn what_is_late_is_taken_off_what_is_left_and_off_nothing_else() {
+    let mut out = Buffer::default();
+    out.message(7, 0, 1, |out| {
+        out.countdown_ms(1, 5_000);
+        out.u64_be(2, 5_000);
+        out.countdown_ms(3, 900);
+    });
+    out.late_by(1_000);
+    let body = messages(out.finished().unwrap()).next().unwrap().body;
+    let left = [1, 2, 3].map(|kind| attribute(body, kind).and_then(u64_be).unwrap());
+    assert_eq!(left, [4_000, 5_000, 1], "0 would mean that it stays");
+}
+
+#[test]
 fn an_attribute_that_its_length_cannot_say_is_refused_and_not_sent() {
     let mut out = Buffer::default();
     out.message(7, 0, 1, |out| out.bytes(1, &[0; 65_532]));

@@ -94,7 +94,7 @@ impl Entry {
                 out.nest(ELEM_DATA, |out| Verdict::Goto(chain.clone()).write(out));
             }
             if let Some(timeout_ms) = self.timeout_ms {
-                out.u64_be(ELEM_TIMEOUT, timeout_ms.max(1)); // 0 would mean that it stays
+                out.countdown_ms(ELEM_TIMEOUT, timeout_ms.max(1)); // 0 would mean that it stays
             }
         });
     }

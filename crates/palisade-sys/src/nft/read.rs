@@ -7,6 +7,7 @@ use crate::netlink::{Buffer, Message, Socket, attribute, messages, text, u32_be}
 use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
+use std::time::Instant;
 
 /// The most entries that one listing brings; more are an error, never a silent cut.
 pub const ENTRIES_MAX: usize = 4_000_000;
@@ -24,12 +25,20 @@ const FLAG_INTERRUPTED: u16 = 0x10; // NLM_F_DUMP_INTR
 pub struct Reader {
     socket: Socket,
     seq: u32,
+    /// The moment as of which what elements have left is said.
+    counted_from: Option<Instant>,
 }
 
 impl Reader {
     /// Opens one.
     pub fn open() -> Result<Reader, SysError> {
-        Ok(Reader { socket: Socket::open(libc::NETLINK_NETFILTER)?, seq: 0 })
+        Ok(Reader { socket: Socket::open(libc::NETLINK_NETFILTER)?, seq: 0, counted_from: None })
+    }
+
+    /// From now on what elements have left is said as of `moment`, not as of when the kernel tells it:
+    /// a listing of a hundred thousand takes its time, and their ends must not move with it.
+    pub fn count_from(&mut self, moment: Instant) {
+        self.counted_from = Some(moment);
     }
 
     /// The generation of the ruleset: rises with every change by anybody, not when elements time out.
@@ -137,10 +146,12 @@ impl Reader {
             out.text(ELEMENTS_TABLE, &table.name);
             out.text(ELEMENTS_SET, &of.name);
         };
-        let mut entries = Vec::new();
+        let (mut entries, from) = (Vec::new(), self.counted_from);
         self.ask(GET_ELEMENTS, FLAG_DUMP, table.family.number(), &doing, ask, &mut |message| {
             let list = attribute(after_header(message.body)?.1, ELEMENTS_LIST).unwrap_or_default();
-            entries.extend(map::read_list(list, mark));
+            let late_ms = late_ms(from);
+            let as_of = |e: Entry| Entry { expires_ms: e.expires_ms.map(|ms| ms.saturating_add(late_ms)), ..e };
+            entries.extend(map::read_list(list, mark).map(as_of));
             (entries.len() <= ENTRIES_MAX).then_some(())
         })?;
         entries.sort();
@@ -162,9 +173,10 @@ impl Reader {
             out.text(ELEMENTS_SET, set);
             out.nest(ELEMENTS_LIST, |out| Element::address(key, None).write(out));
         };
-        let mut found = None;
+        let (mut found, from) = (None, self.counted_from);
         let asked = self.ask(GET_ELEMENTS, FLAG_REQUEST, table.family.number(), &doing, ask, &mut |message| {
-            found = set::read_list(attribute(after_header(message.body)?.1, ELEMENTS_LIST)?).next();
+            let list = attribute(after_header(message.body)?.1, ELEMENTS_LIST)?;
+            found = set::read_list(list).next().map(|element| as_of(element, late_ms(from)));
             Some(())
         });
         match asked {
@@ -179,9 +191,11 @@ impl Reader {
             out.text(ELEMENTS_TABLE, &table.name);
             out.text(ELEMENTS_SET, set);
         };
+        let from = self.counted_from;
         self.ask(GET_ELEMENTS, FLAG_DUMP, table.family.number(), &doing, ask, &mut |message| {
             let list = attribute(after_header(message.body)?.1, ELEMENTS_LIST).unwrap_or_default();
-            elements.extend(set::read_list(list));
+            let late_ms = late_ms(from);
+            elements.extend(set::read_list(list).map(|element| as_of(element, late_ms)));
             (elements.len() <= ENTRIES_MAX).then_some(())
         })
     }
@@ -254,6 +268,15 @@ impl Reader {
             }
         }
     }
+}
+
+fn late_ms(from: Option<Instant>) -> u64 {
+    let late_ms = from.map_or(0, |moment| moment.elapsed().as_millis());
+    u64::try_from(late_ms).unwrap_or(u64::MAX)
+}
+
+fn as_of(element: Element, late_ms: u64) -> Element {
+    Element { expires_ms: element.expires_ms.map(|ms| ms.saturating_add(late_ms)), ..element }
 }
 
 fn interrupted(error: &SysError) -> bool {

@@ -33,7 +33,7 @@ impl Element {
                 out.u32_be(ELEM_FLAGS, ELEM_FLAG_END);
             }
             if let Some(timeout_ms) = self.timeout_ms {
-                out.u64_be(ELEM_TIMEOUT, timeout_ms.max(1)); // 0 would mean that it stays
+                out.countdown_ms(ELEM_TIMEOUT, timeout_ms.max(1)); // 0 would mean that it stays
             }
         });
     }

@@ -6,6 +6,7 @@ use super::{Chain, Element, Entry, Expr, Family, Set, SetKey, TableName};
 use crate::SysError;
 use crate::netlink::{Buffer, Socket, messages};
 use std::io;
+use std::time::Instant;
 
 /// Elements per message: their list is one attribute of at most 65,535 bytes, and an IPv6 element
 /// with its timeout takes 48.
@@ -24,6 +25,8 @@ pub struct Batch {
     /// What each message does, by its sequence number (the first is 1).
     labels: Vec<String>,
     last_offset: usize,
+    /// When timeouts begin to count.
+    counted_from: Instant,
 }
 
 impl Default for Batch {
@@ -38,7 +41,13 @@ impl Batch {
         let mut out = Buffer::default();
         // the subsystem's number stands where other messages have a resource id
         out.message(BATCH_BEGIN, FLAG_REQUEST, 0, |out| out.raw(&header(0, SUBSYSTEM >> 8)));
-        Batch { out, labels: Vec::new(), last_offset: 0 }
+        Batch { out, labels: Vec::new(), last_offset: 0, counted_from: Instant::now() }
+    }
+
+    /// Timeouts count from `moment`, else from when the batch was begun: what it takes until the kernel
+    /// has it is taken off, so that an element of a batch of a hundred thousand ends when it should.
+    pub fn count_from(&mut self, moment: Instant) {
+        self.counted_from = moment;
     }
 
     /// True if it would change nothing.
@@ -289,6 +298,8 @@ impl Writer {
         batch.out.flags_add(batch.last_offset, FLAG_ACK);
         let end = count as u32 + 1;
         batch.out.message(BATCH_END, FLAG_REQUEST, end, |out| out.raw(&header(0, SUBSYSTEM >> 8)));
+        let late_ms = batch.counted_from.elapsed().as_millis();
+        batch.out.late_by(u64::try_from(late_ms).unwrap_or(u64::MAX));
         self.socket.send(batch.out.finished()?)?;
         let refused = self.answers(count as u32);
         if !matches!(refused, Ok(None)) {
