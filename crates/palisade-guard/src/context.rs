@@ -3,6 +3,7 @@
 use crate::ban::{BanAddress, NoBan};
 use crate::contract::BoxFuture;
 use crate::db::{Database, Write};
+use crate::isolate::{IsolateHost, NoIsolation};
 use crate::notice::{NoNotify, NoVault, Notify, Vault};
 use crate::wake::Links;
 use crate::{Entry, GuardError, Serve, store};
@@ -48,6 +49,8 @@ pub struct ServerContext {
     pub notify: Arc<dyn Notify>,
     /// Who shuts addresses out.
     pub ban: Arc<dyn BanAddress>,
+    /// Who cuts hosts off.
+    pub isolate: Arc<dyn IsolateHost>,
     /// Keeps secrets.
     pub vault: Arc<dyn Vault>,
     /// The host that the server runs on.
@@ -95,6 +98,7 @@ impl ServerContext {
             failsafe: Arc::new(failsafe),
             notify: Arc::new(NoNotify),
             ban: Arc::new(NoBan),
+            isolate: Arc::new(NoIsolation),
             vault: Arc::new(NoVault),
             own: None,
             serves: Arc::default(),
@@ -140,6 +144,11 @@ impl ServerContext {
     /// With who shuts addresses out.
     pub fn banning(self, ban: Arc<dyn BanAddress>) -> ServerContext {
         ServerContext { ban, ..self }
+    }
+
+    /// With who cuts hosts off.
+    pub fn isolating(self, isolate: Arc<dyn IsolateHost>) -> ServerContext {
+        ServerContext { isolate, ..self }
     }
 
     /// The present moment.

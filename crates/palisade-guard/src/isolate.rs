@@ -22,3 +22,20 @@ pub trait IsolateHost: Send + Sync {
         length: Option<Span>,
     ) -> BoxFuture<'a, Result<Plan, GuardError>>;
 }
+
+/// Cuts nothing off: for tests and tools that have no firewall.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoIsolation;
+
+impl IsolateHost for NoIsolation {
+    fn isolate<'a>(
+        &'a self,
+        _: &'a ServerContext,
+        _: &'a mut SqliteConnection,
+        _: &'a HostId,
+        _: &'a str,
+        _: Option<Span>,
+    ) -> BoxFuture<'a, Result<Plan, GuardError>> {
+        Box::pin(async { Err(GuardError::Refused("this server has no firewall guard".to_owned())) })
+    }
+}

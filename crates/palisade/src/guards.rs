@@ -6,7 +6,7 @@ use palisade_core::{HostId, Judgement, PRACTICES, PracticeState, judge};
 use palisade_guard::cli::GuardCommand;
 use palisade_guard::context::RecordEvent;
 use palisade_guard::contract::BoxFuture;
-use palisade_guard::{BanAddress, Entry, GuardError, Notify, store};
+use palisade_guard::{BanAddress, Entry, GuardError, IsolateHost, Notify, store};
 use palisade_monitor::Shares;
 use sqlx::SqliteConnection;
 use std::collections::HashMap;
@@ -65,6 +65,11 @@ pub fn notify() -> Arc<dyn Notify> {
 /// Who shuts addresses out of every host; never one of `failsafe`.
 pub fn ban_address(failsafe: Arc<Vec<Cidr>>) -> Arc<dyn BanAddress> {
     Arc::new(palisade_firewall::feed::desk::Desk::new(failsafe))
+}
+
+/// Who cuts hosts off.
+pub fn isolate_host() -> Arc<dyn IsolateHost> {
+    Arc::new(palisade_firewall::resolve::Server::default())
 }
 
 struct Recorder;

@@ -141,6 +141,10 @@ fn start(config: &Config, args: &ConfigArgs, ids: Option<(Uid, Gid)>) -> Result<
     for failsafe in &config.failsafe {
         command.arg("--failsafe").arg(failsafe.to_string());
     }
+    // its own host is known by this name: what would cut that off is refused
+    if let Some(host) = &config.host {
+        command.arg("--host").arg(host.as_str());
+    }
     if let Some(file) = &args.config {
         command.arg("--config").arg(file);
     }

@@ -180,7 +180,7 @@ pub async fn open(dir: &Path, config: &Config, authority: ca::Authority) -> Resu
         host_id(config),
     );
     let failsafe = Arc::clone(&context.failsafe);
-    let context = context.banning(guards::ban_address(failsafe));
+    let context = context.banning(guards::ban_address(failsafe)).isolating(guards::isolate_host());
     context.serve(&guards);
     let (ingest, queue) = ingest::Ingest::new();
     let server = Server {

@@ -229,7 +229,7 @@ fn a_kept_group_stays_its_bans_come_first_and_a_removed_one_opens_again() {
     until("the ban is lifted", || scene.reaches("10.99.0.2"));
     let listed = scene.palisade.json(&["firewall", "group", "list"]);
     assert_eq!(listed["items"][0]["name"], "web", "{listed}");
-    scene.palisade.ok(&["resource", "delete", "SecurityGroup", "web"]);
+    scene.palisade.ok(&["delete", "SecurityGroup", "web", "--yes"]);
     until("nothing is filtered any more, on probation or for good", || scene.reaches_port("10.99.0.2", other));
 }
 

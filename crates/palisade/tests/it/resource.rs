@@ -148,9 +148,9 @@ fn files_and_requests_have_bounds_that_are_named() {
     let padded = format!("{part}{}", " ".repeat(3 << 20));
     let done = send(Some(&token), "/api/v1/apply", &padded);
     assert_eq!(done.status, 200, "{}", done.body);
-    let large = " ".repeat((4 << 20) + 1);
+    let large = " ".repeat((12 << 20) + 1);
     let answer = send(Some(&token), "/api/v1/apply", &large);
-    assert!(answer.status == 413 && answer.body.contains("4194304 bytes"), "{}", answer.body);
+    assert!(answer.status == 413 && answer.body.contains("12582912 bytes"), "{}", answer.body);
     assert_eq!(send(None, "/api/v1/apply", &padded).status, 401, "of who is not known nothing is kept");
     assert_eq!(send(Some(&token), "/api/v1/firewall/allow", &padded).status, 413, "other addresses take less");
     assert_eq!(palisade.json(&["get", "AddressAllow"]).as_array().unwrap().len(), 2_000);

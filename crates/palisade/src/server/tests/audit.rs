@@ -216,4 +216,7 @@ async fn firewall(walk: &mut Walk, admin: &mut Browser) {
     let plan = walk.change(admin, "POST", "/api/v1/firewall/bans", &[], ban).await;
     let id = plan["id"].as_str().unwrap().to_owned();
     walk.change(admin, "POST", "/api/v1/plans/{id}/rollback", &[&id], json!({})).await;
+    let cut = json!({ "reason": "an intruder", "probation": "0s" });
+    walk.change(admin, "POST", "/api/v1/firewall/hosts/{host}/isolate", &["web-1"], cut).await;
+    walk.change(admin, "POST", "/api/v1/firewall/hosts/{host}/release", &["web-1"], json!({})).await;
 }
