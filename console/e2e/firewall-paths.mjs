@@ -29,7 +29,8 @@ export function firewallPaths({ path, go, heading, table, mock }) {
       await field(page, "Ports").waitFor();
     });
     await path(page, "a draft with its bar and a verdict", async () => {
-      await field(page, "From").fill("any");
+      // Not what `acts` has saved before: that would be no change.
+      await field(page, "From").fill("203.0.113.0/24");
       await field(page, "From").press("Enter");
       await draftBar(page).getByText(/1 change/).waitFor();
       await page.getByLabel("Packet").fill(mock ? "tcp 203.0.113.77 -> web-1:22" : `tcp 203.0.113.77:40000 -> ${host}:22`);
@@ -156,7 +157,8 @@ export function firewallPaths({ path, go, heading, table, mock }) {
       await dialog(page).getByLabel("I mean to open this to the whole world").check();
     });
     await path(page, "a change is applied on probation", async () => {
-      await dialog(page).getByRole("button", { name: /Apply on probation/ }).click();
+      // On a real server no host is in the group, and what changes no host is not tried.
+      await dialog(page).getByRole("button", { name: mock ? /Apply on probation/ : "Apply", exact: !mock }).click();
       await dialog(page).waitFor({ state: "hidden" });
       await draftBar(page).waitFor({ state: "hidden" });
       if (!mock) return;
@@ -184,7 +186,7 @@ export function firewallPaths({ path, go, heading, table, mock }) {
       await page.getByRole("link", { name: "As YAML" }).click();
       await dialog(page).getByRole("button", { name: "Delete…" }).click();
       await dialog(page).locator("[data-plan-preview]").waitFor();
-      await dialog(page).getByRole("button", { name: "Delete", exact: true }).click();
+      await dialog(page).getByRole("button", { name: /^Delete/ }).click();
       await heading(page, "Security groups");
     }, { status: [404] });
     await path(page, "a prefix list is made", async () => {

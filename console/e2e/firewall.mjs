@@ -104,7 +104,7 @@ function judged(packet) {
   return { host, verdict: { action: "deny", by: "default", sentence: "no rule lets it in" } };
 }
 
-const plan = (effects, hosts, more = {}) => ({ id: "", guard: "firewall", title: "Change the rules", state: "preview", effects, steps: hosts.slice(0, 3).map((host) => ({ name: "ReplaceFilter", object: host, reason: "its groups change", permit: "firewall", act: {} })), hosts, by: "admin", created_at: ago(1), observed_at: ago(14), deadline: null, probation_s: null, generation: { epoch: 1, n: 43 }, reports: [], can: {}, ...more });
+const plan = (effects, hosts, more = {}) => ({ id: "", guard: "firewall", title: "Change the rules", state: "preview", effects, steps: hosts.slice(0, 3).map((host) => ({ name: "ReplaceFilter", object: host, reason: "its groups change", permit: "firewall", act: {} })), hosts, by: "admin", created_at: ago(1), observed_at: ago(14), deadline: null, probation_s: hosts.length > 0 ? 60 : null, generation: { epoch: 1, n: 43 }, reports: [], can: {}, ...more });
 
 export function firewallRoutes({ world, list, matching, problem, tell }) {
   const of = (kind, name) => world.firewall.resources.find((one) => one.kind === kind && one.name === name);
@@ -187,7 +187,7 @@ export function firewallRoutes({ world, list, matching, problem, tell }) {
       if (body.dry_run) return { plan: plan(effects, hosts), plans: [], results: [{ kind: document.kind, name: document.name, action: "change", version: before?.version ?? 0, changes }] };
       const version = put(document);
       const id = `p-${Math.floor(Math.random() * 1e6)}`;
-      const made = plan(effects, hosts, { id, title: `Change the group ${document.name}`, state: body.probation && document.name === "web" ? "probation" : "applied", deadline: ahead(60), probation_s: 60, can: { confirm: true, confirm_waived: true, rollback: true } });
+      const made = plan(effects, hosts, { id, title: `Change the group ${document.name}`, state: body.probation && document.name === "web" ? "probation" : "applied", deadline: ahead(60), can: { confirm: true, confirm_waived: true, rollback: true } });
       world.plans.unshift(made);
       tell(["plans", "firewall/groups", "resources"]);
       return { plan: made, plans: [id], results: [{ kind: document.kind, name: document.name, action: "change", version, changes }] };

@@ -86,7 +86,7 @@ async function open(chosen, state) {
 async function built(route) {
   const { pathname } = new URL(route.request().url());
   const file = join(DIST, pathname.includes(".") ? pathname : "index.html");
-  const response = await route.fetch({ url: `${URL_BASE}/` });
+  const response = await route.fetch({ url: `${URL_BASE}/`, maxRetries: 3 });
   await route.fulfill({ status: 200, headers: { ...response.headers(), "content-type": TYPES[extname(file)] ?? "application/octet-stream" }, body: readFileSync(file) });
 }
 

@@ -2,49 +2,27 @@ import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { call, get, post } from "./client";
 import { ApiError } from "./errors";
 import type { Applied, Document } from "./monitor";
+import type { components } from "./schema";
 import type { Can, List, Plan } from "./types";
 
-/** Shapes and calls of the firewall guard beyond bans: groups, lists, policies, exposure, hits. */
+/** Words and calls of the firewall guard beyond bans: groups, lists, policies, exposure, hits. */
 
-export type Action = "allow" | "deny";
-export type Direction = "in" | "out";
-export const PROTOCOLS = ["tcp", "udp", "icmp", "icmpv6", "gre", "all"] as const;
-export type Protocol = (typeof PROTOCOLS)[number];
-export type Layer = "isolation" | "policy" | "domain" | "group" | "intra";
+type S = components["schemas"];
+
+export type Action = S["RuleAction"];
+export type Direction = S["Direction"];
+export type Protocol = S["RuleProtocol"];
+export const PROTOCOLS = ["tcp", "udp", "icmp", "icmpv6", "gre", "all"] as const satisfies readonly Protocol[];
+export type Layer = S["Layer"];
 /** What no rule decides is counted too. */
 export type HitLayer = Layer | "default";
 
 /** Which hosts: all, or those named, or those that have all of the tags and are in the region. */
-export interface Selector {
-  all?: boolean;
-  hosts?: string[];
-  tags?: Record<string, string>;
-  region?: string | null;
-}
+export type Selector = S["HostSelector"];
+export type GroupRule = S["GroupRule"];
+export type SecurityGroupSpec = S["SecurityGroupSpec"];
 
-export interface GroupRule {
-  id?: string | null;
-  direction?: Direction;
-  priority?: number;
-  action: Action;
-  protocol: Protocol;
-  /** `22`, `8000-8080`; a file may also say a number. */
-  ports?: (string | number)[];
-  types?: number[];
-  peers: string[];
-  enabled?: boolean;
-  log?: boolean;
-  ends_at?: string | null;
-  comment?: string;
-}
-
-export interface SecurityGroupSpec {
-  description?: string;
-  members?: Selector;
-  intra?: "isolate" | "allow";
-  rules?: GroupRule[];
-}
-
+/** Specs of documents that no address of the API answers with: of the kinds' own schemas. */
 export interface PrefixListSpec {
   description?: string;
   prefixes?: string[];
@@ -53,7 +31,7 @@ export interface PrefixListSpec {
 export interface PortException {
   hosts?: Selector | null;
   protocol: Protocol;
-  ports: (string | number)[];
+  ports: string[];
   peers: string[];
   reason: string;
   ends_at: string;
@@ -64,244 +42,37 @@ export interface PortPolicySpec {
   high_risk?: Action;
   databases?: Action;
   private?: string[];
-  web_ports?: (string | number)[];
+  web_ports?: string[];
   default_out?: Action;
   exceptions?: PortException[];
 }
 
-export interface OnProbation {
-  plan: string;
-  until: string;
-}
-
-export interface GroupView {
-  name: string;
-  version: number;
-  description?: string;
-  intra: "isolate" | "allow";
-  /** The first hundred. */
-  hosts: string[];
-  hosts_total: number;
-  rules_in: number;
-  rules_out: number;
-  rules_disabled: number;
-  /** Rules with a peer that resolves to nothing. */
-  unresolved: number;
-  probation?: OnProbation | null;
-  updated_at: string;
-  updated_by: string;
-  can: Can;
-}
-
-export interface PeerView {
-  peer: string;
-  addresses: number;
-  resolved: boolean;
-  why?: string | null;
-}
-
+export type GroupView = S["GroupView"];
+export type PeerView = S["PeerView"];
 /** A rule as it is enforced, with what it has decided. */
-export interface RuleStats {
-  /** `GROUP/ID`. */
-  id: string;
-  rule: GroupRule;
-  peers: PeerView[];
-  packets_24h: number;
-  packets: number;
-  last_hit_at?: string | null;
-  /** The rule that decides everything before this one is asked. */
-  shadowed_by?: string | null;
-}
-
-export interface Defaults {
-  inbound: Action;
-  outbound: Action;
-}
-
-export interface GroupDetail extends GroupView {
-  spec: SecurityGroupSpec;
-  rules: RuleStats[];
-  defaults: Defaults;
-}
-
-/** A group that is proposed from what was seen to listen, as a document. */
-export interface Starter {
-  kind: string;
-  name: string;
-  spec: SecurityGroupSpec;
-}
-
-export interface Starters {
-  resources: Starter[];
-  /** What listens and is not let in by them, and why. */
-  left_out: string[];
-}
-
-export interface EffectiveRule {
-  id: string;
-  layer: Layer;
-  group?: string | null;
-  priority: number;
-  direction: Direction;
-  action: Action;
-  protocol: Protocol;
-  ports: (string | number)[];
-  peers: string[];
-  addresses: number;
-  /** It matches nobody now. */
-  nobody?: boolean;
-  ends_at?: string | null;
-  packets: number;
-  packets_24h: number;
-  last_hit_at?: string | null;
-}
-
-export interface Effective {
-  host: string;
-  generation?: { epoch: number; n: number } | null;
-  /** False on a host that no group and no policy chooses. */
-  filtered: boolean;
-  probation?: OnProbation | null;
-  rules: EffectiveRule[];
-  defaults?: Defaults | null;
-  sentence: string;
-  observed_at?: string | null;
-  fresh_until?: string | null;
-}
-
-export interface PacketVerdict {
-  action: Action;
-  by: "rule" | "default" | "failsafe" | "ban" | "loopback" | "essential" | "unfiltered";
-  id?: string | null;
-  layer?: Layer | null;
-  group?: string | null;
-  priority?: number | null;
-  sentence: string;
-}
-
-export interface Simulated {
-  packet: string;
-  host: string;
-  now: PacketVerdict;
-  draft?: PacketVerdict | null;
-}
-
-export interface Hit {
-  id: string;
-  group?: string | null;
-  layer: HitLayer;
-  hosts: number;
-  packets: number;
-  bytes: number;
-  packets_24h: number;
-  last_hit_at?: string | null;
-  since?: string | null;
-}
-
-export interface Denied {
-  host: string;
-  rule: string;
-  group?: string | null;
-  source: string;
-  protocol: string;
-  port?: number | null;
-  direction: Direction;
-  packets: number;
-  first_at: string;
-  last_at: string;
-  can: Can;
-}
-
-export type CellState = "world" | "private" | "named" | "shut" | "allowed_unused" | "unknown";
-
-export interface MatrixPort {
-  protocol: string;
-  port: number;
-  service?: string | null;
-  high_risk: boolean;
-}
-
-export interface MatrixCell {
-  /** Index into the ports. */
-  port: number;
-  state: CellState;
-  process?: string | null;
-  package?: string | null;
-  rule?: string | null;
-  path?: "host" | "docker" | "forwarded" | null;
-}
-
-export interface MatrixHost {
-  host: string;
-  observed_at?: string | null;
-  stale: boolean;
-  cells: MatrixCell[];
-}
-
-export interface Matrix {
-  ports: MatrixPort[];
-  hosts: MatrixHost[];
-  reason?: string | null;
-}
-
-export interface Isolated {
-  host: string;
-  reason: string;
-  by: string;
-  since: string;
-  ends_at?: string | null;
-  plan: string;
-}
-
-export interface Connection {
-  host: string;
-  direction: Direction;
-  protocol: string;
-  peer: string;
-  peer_port: number;
-  port: number;
-  process?: string | null;
-  bytes?: number | null;
-  observed_at: string;
-  /** It goes through the host, to or from a container or another host behind it. */
-  forwarded?: boolean;
-  allowed: boolean;
-  /** What the rules would say of it now. */
-  would?: Action | null;
-}
-
-/** What the exposure of a socket says once there are rules. */
-export interface ByRule {
-  by_rule?: "unfiltered" | "world" | "private" | "named" | "none" | null;
-  open?: "world" | "private" | "named" | "none" | null;
-  rule?: string | null;
-  path?: "host" | "docker" | "forwarded" | null;
-  high_risk?: boolean;
-  database?: string | null;
-}
-
-export interface BanLine {
-  address: string;
-  for?: string;
-  reason?: string;
-}
-
-export interface Imported {
-  added: number;
-  /** The first of them. */
-  refused: { address: string; why: string }[];
-  refused_total?: number;
-  /** Left out because the list is full. */
-  dropped?: number;
-  aggregated: number;
-}
-
-export interface Feed {
-  seq: number;
-  entries: number;
-  aggregated: number;
-  hosts: { host: string; seq: number; behind_s: number }[];
-}
+export type RuleStats = S["GroupRuleView"];
+export type GroupDetail = S["GroupDetails"];
+/** Groups that are proposed from what was seen to listen, as documents. */
+export type Starter = S["StarterGroup"];
+export type Starters = S["Starter"];
+export type Defaults = S["DefaultsView"];
+export type EffectiveRule = S["EffectiveRule"];
+export type Effective = S["EffectiveView"];
+export type PacketVerdict = S["FirewallVerdict"];
+export type Simulated = S["FirewallSimulation"];
+/** The schema has any word for the layer. */
+export type Hit = Omit<S["HitView"], "layer"> & { layer: HitLayer };
+export type Denied = Omit<S["DeniedView"], "can"> & { can: Can };
+export type CellState = S["ExposureState"];
+export type MatrixPort = S["MatrixPort"];
+export type MatrixCell = S["ExposureCell"];
+export type MatrixHost = S["MatrixRow"];
+export type Matrix = S["Matrix"];
+export type Isolated = S["IsolatedView"];
+export type Connection = S["ConnectionView"];
+export type BanLine = S["ImportBan"];
+export type Imported = S["ImportView"];
+export type Feed = S["FeedView"];
 
 const name = encodeURIComponent;
 

@@ -2421,7 +2421,7 @@ export interface components {
              * @description When the host looked.
              */
             observed_at: string;
-            would?: null | components["schemas"]["Action"];
+            would?: null | components["schemas"]["RuleAction"];
         };
         /** @description What there is of everything. */
         Counts: {
@@ -2442,9 +2442,9 @@ export interface components {
         /** @description What becomes of packets that no rule decides. */
         DefaultsView: {
             /** @description Of what comes in. */
-            inbound: components["schemas"]["Action"];
+            inbound: components["schemas"]["RuleAction"];
             /** @description Of what goes out. */
-            outbound: components["schemas"]["Action"];
+            outbound: components["schemas"]["RuleAction"];
         };
         /**
          * @description Where a delivery stands.
@@ -2585,7 +2585,7 @@ export interface components {
         /** @description A rule of a host, whatever it comes from. */
         EffectiveRule: {
             /** @description What becomes of it. */
-            action: components["schemas"]["Action"];
+            action: components["schemas"]["RuleAction"];
             /** @description How many ranges of addresses. */
             addresses: number;
             /** @description Who begins. */
@@ -2641,7 +2641,7 @@ export interface components {
              */
             fresh_until?: string | null;
             /** @description The generation of its spec. */
-            generation: Record<string, never>;
+            generation: components["schemas"]["Generation"];
             /** @description Which. */
             host: components["schemas"]["HostId"];
             /**
@@ -2947,7 +2947,7 @@ export interface components {
         /** @description A rule that comes too late. */
         FirewallLaterRule: {
             /** @description What it would do. */
-            action: components["schemas"]["Action"];
+            action: components["schemas"]["RuleAction"];
             /** @description The rule. */
             id: string;
             /**
@@ -2972,7 +2972,7 @@ export interface components {
         /** @description What becomes of a packet, and what decides. */
         FirewallVerdict: {
             /** @description What becomes of it. */
-            action: components["schemas"]["Action"];
+            action: components["schemas"]["RuleAction"];
             /** @description What decides. */
             by: components["schemas"]["FirewallDecider"];
             /** @description The group that the rule belongs to. */
@@ -3046,23 +3046,23 @@ export interface components {
         /** @description What a caller may do with a group. */
         GroupCan: {
             /** @description Change it. */
-            change: Record<string, never>;
+            change: components["schemas"]["Can"];
             /** @description Delete it. */
-            delete: Record<string, never>;
+            delete: components["schemas"]["Can"];
         };
         /** @description A security group with its rules. */
         GroupDetails: components["schemas"]["GroupView"] & {
             /** @description What becomes of the rest on its first member. */
             defaults: components["schemas"]["DefaultsView"];
             /** @description In the order of evaluation. */
-            rules: components["schemas"]["RuleView"][];
+            rules: components["schemas"]["GroupRuleView"][];
             /** @description As written. */
             spec: components["schemas"]["SecurityGroupSpec"];
         };
         /** @description One rule of a group. */
         GroupRule: {
             /** @description What becomes of it. */
-            action: components["schemas"]["Action"];
+            action: components["schemas"]["RuleAction"];
             /** @description For people. */
             comment?: string;
             /** @description Who begins: a peer (`in`) or the member (`out`). */
@@ -3097,6 +3097,32 @@ export interface components {
             protocol: components["schemas"]["RuleProtocol"];
             /** @description Types of ICMP messages, of icmp and icmpv6 only; all if empty. */
             types?: number[];
+        };
+        /** @description A rule of a group. */
+        GroupRuleView: {
+            /** @description `GROUP/ID`. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description The last of them.
+             */
+            last_hit_at?: string | null;
+            /**
+             * Format: int64
+             * @description What it decided about since records began.
+             */
+            packets: number;
+            /**
+             * Format: int64
+             * @description What it decided about in the last 24 hours.
+             */
+            packets_24h: number;
+            /** @description Its peers. */
+            peers: components["schemas"]["PeerView"][];
+            /** @description As written. */
+            rule: components["schemas"]["GroupRule"];
+            /** @description It never decides: this rule of the same group comes before it. */
+            shadowed_by?: string | null;
         };
         /** @description A security group. */
         GroupView: {
@@ -3372,8 +3398,8 @@ export interface components {
         };
         /** @description One of them. */
         ImportBan: {
-            /** @description An address or a network. */
-            address: components["schemas"]["Cidr"];
+            /** @description An address or a network; what is neither is refused, and the others are not. */
+            address: string;
             /**
              * @description How long.
              * @example 12h
@@ -3396,10 +3422,10 @@ export interface components {
             /** @description Why, for those that do not say it themselves: one line of at most 500 characters. */
             reason?: string | null;
         };
-        /** @description An address that may not be shut out. */
+        /** @description An address that may not be shut out, or what is none. */
         ImportRefusal: {
-            /** @description Which. */
-            address: components["schemas"]["Cidr"];
+            /** @description Which; of what is none the first 80 characters. */
+            address: string;
             /** @description Why not. */
             why: string;
         };
@@ -4219,7 +4245,7 @@ export interface components {
                  * @description When the host looked.
                  */
                 observed_at: string;
-                would?: null | components["schemas"]["Action"];
+                would?: null | components["schemas"]["RuleAction"];
             })[];
             /** @description Where the next page begins; absent on the last one. */
             next_cursor?: string | null;
@@ -5736,6 +5762,11 @@ export interface components {
             not_after: string;
         };
         /**
+         * @description What becomes of a packet.
+         * @enum {string}
+         */
+        RuleAction: "deny" | "allow";
+        /**
          * @description What a rule is about.
          * @enum {string}
          */
@@ -5766,31 +5797,44 @@ export interface components {
             /** @description Told at once or with the next digest. */
             urgency?: components["schemas"]["Urgency"];
         };
-        /** @description A rule of a group. */
+        /** @description A rule and where its series stand. */
         RuleView: {
-            /** @description `GROUP/ID`. */
-            id: string;
             /**
              * Format: date-time
-             * @description The last of them.
+             * @description When samples were last judged.
              */
-            last_hit_at?: string | null;
+            evaluated_at?: string | null;
             /**
              * Format: int64
-             * @description What it decided about since records began.
+             * @description Firing, events included.
              */
-            packets: number;
+            firing: number;
+            /** @description Its name. */
+            name: string;
             /**
              * Format: int64
-             * @description What it decided about in the last 24 hours.
+             * @description Without data.
              */
-            packets_24h: number;
-            /** @description Its peers. */
-            peers: components["schemas"]["PeerView"][];
-            /** @description As written. */
-            rule: components["schemas"]["GroupRule"];
-            /** @description It never decides: this rule of the same group comes before it. */
-            shadowed_by?: string | null;
+            no_data: number;
+            /**
+             * Format: int64
+             * @description Series on which all is right.
+             */
+            ok: number;
+            /**
+             * Format: int64
+             * @description About to fire.
+             */
+            pending: number;
+            /** @description `resource` or `builtin`. */
+            source: string;
+            /** @description What it says. */
+            spec: components["schemas"]["RuleSpec"];
+            /**
+             * Format: int64
+             * @description Its version; 0 for a built-in one.
+             */
+            version: number;
         };
         /** @description What the kernel of one host filters. */
         RulesetView: {

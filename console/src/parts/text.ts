@@ -52,6 +52,7 @@ export const text = {
     preview: (kind: string, name: string) => `Save ${kind} ${name}`,
     deletion: (kind: string, name: string) => `Delete ${kind} ${name}`,
     delete: "Delete",
+    deleteProbation: (span: string) => `Delete on probation ${span}`,
     doingDelete: "delete this",
     asCommand: "As a command",
     doingPreview: "preview this",
@@ -113,7 +114,7 @@ export const text = {
   },
   plan: {
     effects: "What it does",
-    noEffects: "This changes nothing.",
+    noEffects: "This changes nothing on any host.",
     steps: "Steps",
     stepsOf: (n: number) => counted(n, "step", "steps"),
     hosts: "Hosts",

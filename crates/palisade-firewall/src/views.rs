@@ -57,8 +57,8 @@ pub struct ImportParams {
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImportBan {
-    /// An address or a network.
-    pub address: Cidr,
+    /// An address or a network; what is neither is refused, and the others are not.
+    pub address: String,
     /// How long.
     #[serde(rename = "for", default)]
     #[schema(value_type = Option<String>, example = "12h")]
@@ -83,11 +83,11 @@ pub struct ImportView {
     pub aggregated: u64,
 }
 
-/// An address that may not be shut out.
+/// An address that may not be shut out, or what is none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ImportRefusal {
-    /// Which.
-    pub address: Cidr,
+    /// Which; of what is none the first 80 characters.
+    pub address: String,
     /// Why not.
     pub why: String,
 }

@@ -1,5 +1,4 @@
 import { Link } from "react-router";
-import type { ByRule } from "../../api/firewall";
 import { useList } from "../../api/queries";
 import type { ExposureRow, Ruleset } from "../../api/types";
 import { Untrusted } from "../../parts/Command/Command";
@@ -54,28 +53,24 @@ export default function FirewallTab({ host }: { host: string }) {
   );
 }
 
-const DRIFT_CHECK = "firewall.palisade-table";
-
 /** Said first, so that nobody believes rules that are not what is in the kernel. */
 function Drift({ host }: { host: string }) {
-  const { rows } = useList("findings", { host, check: DRIFT_CHECK, state: "open", limit: 1 });
-  const drift = rows?.[0];
+  const rules = useList("findings", { host, check: "firewall.rules-in-force", state: "open", limit: 1 }).rows?.[0];
+  const bans = useList("findings", { host, check: "firewall.palisade-table", state: "open", limit: 1 }).rows?.[0];
+  const drift = rules ?? bans;
   if (drift === undefined) return null;
   return (
     <StaleNote>
-      {words.drift} {words.driftLead} <Link to={to.findings({ host, show: drift.id })}>{words.toFindings}</Link>
+      {rules ? words.driftRules : words.driftBans} {words.driftLead} <Link to={to.findings({ host, show: drift.id })}>{words.toFindings}</Link>
     </StaleNote>
   );
 }
 
-/** A socket, with what the rules say of it where there are any. */
-type Listener = ExposureRow & ByRule;
-
-const listeners: Column<Listener>[] = [
+const listeners: Column<ExposureRow>[] = [
   { key: "port", title: text.tab.port, kind: "mono", fit: true, phone: "first", cell: (row) => <Port row={row} /> },
   { key: "scope", title: text.tab.scope, fit: true, cell: (row) => <Scope scope={row.scope} /> },
-  { key: "by_rule", title: text.tab.byRule, fit: true, from: "middle", phone: "hide", cell: (row) => (row.by_rule ? text.tab.byRules[row.by_rule] : "–") },
-  { key: "open", title: text.tab.open, fit: true, cell: (row) => (row.open ? <b>{text.tab.opens[row.open]}</b> : "–") },
+  { key: "by_rule", title: text.tab.byRule, fit: true, from: "middle", phone: "hide", cell: (row) => text.tab.byRules[row.by_rule] },
+  { key: "open", title: text.tab.open, fit: true, cell: (row) => <b>{text.tab.opens[row.open]}</b> },
   { key: "address", title: text.tab.addressListen, kind: "mono", fit: true, cell: (row) => row.address },
   { key: "process", title: text.tab.process, kind: "mono", cell: (row) => (row.process ? <Untrusted>{row.process}</Untrusted> : "–") },
   { key: "package", title: text.tab.package, fit: true, from: "middle", phone: "hide", cell: (row) => row.package ?? "–" },
@@ -83,8 +78,8 @@ const listeners: Column<Listener>[] = [
   { key: "finding", title: text.tab.finding, fit: true, cell: (row) => (row.finding ? <Link to={to.findings({ show: row.finding })}>{text.tab.openFinding}</Link> : "") },
 ];
 
-function Port({ row }: { row: Listener }) {
-  const path = row.path ? text.tab.paths[row.path] : "";
+function Port({ row }: { row: ExposureRow }) {
+  const path = text.tab.paths[row.path];
   return (
     <>
       {`${row.protocol}/${row.port}`}

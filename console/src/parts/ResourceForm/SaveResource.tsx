@@ -4,6 +4,7 @@ import { type ReactNode, useEffect, useRef, useState } from "react";
 import { ApiError } from "../../api/errors";
 import { type Conflict, type Document, monitorAct } from "../../api/monitor";
 import { SEVERITY_RANK } from "../../theme/rank";
+import { formatSpan } from "../../words/format";
 import { toYaml } from "../../words/yaml";
 import { Command } from "../Command/Command";
 import { readData } from "../EventTable/data";
@@ -38,7 +39,7 @@ export function SaveResource({ document, removes = false, probation, onDone, onB
   const apply = useMutation({
     mutationFn: () => act(false),
     onSuccess: async () => {
-      toast(removes ? text.resource.deleted(document.name) : probation ? text.resource.trying(document.name) : text.resource.saved(document.name));
+      toast(tried !== null ? text.resource.trying(document.name) : removes ? text.resource.deleted(document.name) : text.resource.saved(document.name));
       // The lists first, those of other pages too: what was saved here must not come as somebody's news.
       await client.invalidateQueries({ predicate: ({ queryKey }) => /^(monitor|firewall|resources)\//.test(String(queryKey[0])), refetchType: "all" });
       onDone();
@@ -51,6 +52,8 @@ export function SaveResource({ document, removes = false, probation, onDone, onB
   // The form has gone; the focus goes to this title instead of nowhere.
   useEffect(() => heading.current?.focus(), []);
   const conflict = conflictOf(preview.error) ?? conflictOf(apply.error);
+  /** What the plan says: a change of no host is not tried, and removing a group is, though nobody asks for it. */
+  const tried = preview.data?.plan.probation_s ?? null;
   const changes = preview.data?.results.flatMap((result) => result.changes) ?? [];
   const opensWorld = preview.data?.plan.effects.some((effect) => effect.kind === "opens" && SEVERITY_RANK[effect.severity] >= SEVERITY_RANK.high) ?? false;
   const { version: _, ...plainDocument } = document;
@@ -79,7 +82,7 @@ export function SaveResource({ document, removes = false, probation, onDone, onB
       {apply.error && !conflict && <ErrorCard doing={removes ? text.resource.doingDelete : text.resource.doingApply} error={apply.error} />}
       <Buttons>
         <Button variant="filled" color={removes ? "red" : undefined} disabled={preview.data === undefined || preview.error !== null || conflict !== null || (opensWorld && !meant)} loading={apply.isPending} onClick={() => apply.mutate()}>
-          {removes ? text.resource.delete : probation ? text.plan.applyProbation(probation.replace(/(\d)([a-z])/, "$1\u2009$2")) : text.plan.apply}
+          {tried === null ? (removes ? text.resource.delete : text.plan.apply) : (removes ? text.resource.deleteProbation : text.plan.applyProbation)(formatSpan(tried))}
         </Button>
         <Button onClick={onBack}>{text.back}</Button>
       </Buttons>

@@ -9,7 +9,7 @@ use crate::views::{FeedHostView, FeedView, ImportParams, ImportRefusal, ImportVi
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use palisade_core::{Cidr, Generation, Timestamp};
+use palisade_core::{Cidr, CidrError, Generation, Timestamp};
 use palisade_guard::api::{ApiError, Caller, ErrorBody, Operator};
 use palisade_guard::store as frame;
 use palisade_guard::{AddressBan, ServerContext};
@@ -18,6 +18,8 @@ use std::collections::HashMap;
 
 /// Refusals that an answer names; the rest is counted.
 const REFUSED_NAMED_MAX: usize = 1_000;
+/// How much is shown of what is no address, in characters.
+const ADDRESS_SHOWN_CHARS_MAX: usize = 80;
 
 /// Shuts many addresses out of every host, those that join later too. Without a plan and without
 /// probation: addresses that must not be cut are refused one by one, the others are shut out.
@@ -31,23 +33,28 @@ pub(super) async fn ban_import(
 ) -> Result<Json<ImportView>, ApiError> {
     let params = given::body(body)?;
     let now = ctx.now();
-    let bans = bans_of(&params, &caller, now)?;
+    let (bans, unread) = bans_of(&params, &caller, now)?;
     let mut tx = ctx.begin().await?;
     let failsafe: Vec<Cidr> = ctx.failsafe.iter().copied().chain(caller.address.map(Cidr::from)).collect();
     let taken = desk::ban_all(&mut tx, &bans, &failsafe, now).await?;
     let aggregated = desk::recount(&mut tx, now).await?;
     if params.dry_run {
         tx.rollback().await?;
-        return Ok(Json(view(taken, aggregated)));
+        return Ok(Json(view(taken, unread, aggregated)));
     }
     ctx.record(&mut tx, &events::imported(&caller, &taken, params.reason.as_deref().unwrap_or_default(), now)).await?;
     tx.commit().await?;
     ctx.feed_changed();
     ctx.publish(&[TOPIC, "journal"]);
-    Ok(Json(view(taken, aggregated)))
+    Ok(Json(view(taken, unread, aggregated)))
 }
 
-fn bans_of(params: &ImportParams, caller: &Caller, now: Timestamp) -> Result<Vec<AddressBan>, ApiError> {
+/// The bans, and what of them is no address: one bad line of a long list must not refuse the others.
+fn bans_of(
+    params: &ImportParams,
+    caller: &Caller,
+    now: Timestamp,
+) -> Result<(Vec<AddressBan>, Vec<ImportRefusal>), ApiError> {
     if params.bans.is_empty() {
         return Err(ApiError::invalid("`bans` is empty").at("bans"));
     }
@@ -56,23 +63,29 @@ fn bans_of(params: &ImportParams, caller: &Caller, now: Timestamp) -> Result<Vec
         return Err(error.at("bans").hint("import them in parts"));
     }
     let reason = draft::reason_checked(params.reason.as_deref())?;
-    let ban = |(place, ban): (usize, &crate::views::ImportBan)| {
+    let (mut bans, mut unread) = (Vec::new(), Vec::new());
+    for (place, ban) in params.bans.iter().enumerate() {
         let own = ban.reason.as_deref().map(|text| draft::reason_checked(Some(text))).transpose();
-        Ok(AddressBan {
-            address: ban.address,
-            length: ban.length.or(params.length),
-            reason: own.map_err(|e| e.at(format!("bans[{place}].reason")))?.unwrap_or_else(|| reason.clone()),
-            by: caller.name.clone(),
-            now,
-        })
-    };
-    params.bans.iter().enumerate().map(ban).collect()
+        let reason = own.map_err(|e| e.at(format!("bans[{place}].reason")))?.unwrap_or_else(|| reason.clone());
+        match ban.address.parse() {
+            Ok(address) => {
+                let length = ban.length.or(params.length);
+                bans.push(AddressBan { address, length, reason, by: caller.name.clone(), now });
+            }
+            Err(error) => unread.push(unread_of(&ban.address, error)),
+        }
+    }
+    Ok((bans, unread))
 }
 
-fn view(taken: Taken, aggregated: u64) -> ImportView {
-    let refused_total = taken.refused.len() as u64;
-    let named = taken.refused.into_iter().take(REFUSED_NAMED_MAX);
-    let refused = named.map(|(address, why)| ImportRefusal { address, why }).collect();
+fn unread_of(address: &str, error: CidrError) -> ImportRefusal {
+    ImportRefusal { address: address.chars().take(ADDRESS_SHOWN_CHARS_MAX).collect(), why: error.to_string() }
+}
+
+fn view(taken: Taken, unread: Vec<ImportRefusal>, aggregated: u64) -> ImportView {
+    let refused_total = (unread.len() + taken.refused.len()) as u64;
+    let judged = taken.refused.into_iter().map(|(address, why)| ImportRefusal { address: address.to_string(), why });
+    let refused = unread.into_iter().chain(judged).take(REFUSED_NAMED_MAX).collect();
     ImportView { added: taken.added, refused, refused_total, dropped: taken.dropped, aggregated }
 }
 

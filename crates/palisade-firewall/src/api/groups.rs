@@ -37,10 +37,8 @@ pub struct ProbationView {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct GroupCan {
     /// Change it.
-    #[schema(value_type = Object)]
     change: Can,
     /// Delete it.
-    #[schema(value_type = Object)]
     delete: Can,
 }
 
@@ -96,6 +94,7 @@ pub struct PeerView {
 
 /// A rule of a group.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = GroupRuleView)]
 pub struct RuleView {
     /// `GROUP/ID`.
     id: String,
@@ -334,7 +333,6 @@ pub struct EffectiveView {
     /// Which.
     host: HostId,
     /// The generation of its spec.
-    #[schema(value_type = Object)]
     generation: Generation,
     /// Some group or policy chooses it.
     filtered: bool,

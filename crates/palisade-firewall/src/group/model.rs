@@ -122,6 +122,7 @@ pub enum Direction {
 /// What becomes of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = RuleAction)]
 pub enum Action {
     /// It is gone, without an answer.
     Deny,

@@ -88,12 +88,23 @@ async fn a_dry_run_and_a_wrong_entry_change_nothing() {
     let body = json!({ "bans": [{ "address": "198.51.100.1" }], "dry_run": true });
     let (status, answer) = server.call("POST", "/api/v1/firewall/bans/import", body).await;
     assert_eq!((status, &answer["added"]), (StatusCode::OK, &json!(1)));
-    let body = json!({ "bans": [{ "address": "198.51.100.1" }, { "address": "nobody" }] });
+    let body = json!({ "bans": [{ "address": "198.51.100.1" }, { "address": "198.51.100.2", "reason": "a\nb" }] });
     let (status, answer) = server.call("POST", "/api/v1/firewall/bans/import", body).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
-    assert!(answer["message"].as_str().unwrap().contains("bans[1]"), "{answer:#}");
+    assert!(answer.to_string().contains("bans[1]"), "{answer:#}");
     assert_eq!(server.parts(Generation { epoch: 1, n: 0 }, PART).await, []);
     assert!(server.events().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_no_address_is_refused_by_name_and_the_others_are_taken() {
+    let server = Server::start().await;
+    let long = "x".repeat(1_000);
+    let answer = server.import(["nobody".to_owned(), "198.51.100.1".to_owned(), long.clone()], Some("1h")).await;
+    assert_eq!((&answer["added"], &answer["refused_total"]), (&json!(1), &json!(2)), "{answer:#}");
+    assert_eq!(answer["refused"][0]["address"], "nobody");
+    assert!(!answer["refused"][0]["why"].as_str().unwrap().is_empty());
+    assert_eq!(answer["refused"][1]["address"], long[..80]);
 }
 
 #[tokio::test]

@@ -39,10 +39,10 @@ function Shown({ matrix, filtered }: { matrix: Matrix; filtered: boolean }) {
   const [limit, setLimit] = useState(HOSTS_SHOWN);
   const hosts = matrix.hosts.slice(0, limit);
   const show = search.get("show");
-  if (matrix.hosts.length === 0) {
+  if (matrix.hosts.length === 0 || matrix.ports.length === 0) {
     return (
       <Card>
-        <EmptyState title={filtered ? text.emptyFiltered : (matrix.reason ?? text.empty)}>{filtered || matrix.reason ? null : text.emptyLead}</EmptyState>
+        <EmptyState title={filtered ? text.emptyFiltered : (matrix.reason ?? text.empty)}>{filtered ? null : text.emptyLead}</EmptyState>
       </Card>
     );
   }

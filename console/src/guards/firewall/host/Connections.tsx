@@ -27,7 +27,6 @@ export function Connections({ host }: { host: string }) {
           doing={text.doingConnections}
           error={error}
           onRetry={ask}
-          command={`palisade firewall connections --host ${host} --output json`}
           empty={<EmptyState title={data?.reason ?? text.emptyConnections} />}
         />
       ) : (

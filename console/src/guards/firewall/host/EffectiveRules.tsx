@@ -47,7 +47,7 @@ export function EffectiveRules({ host }: { host: string }) {
           total={rows?.length ?? 0}
           idOf={(row) => row.id}
           doing={text.doingEffective}
-          command={`palisade firewall effective --host ${host} --output json`}
+          command={`palisade firewall policy show ${host} --output json`}
           empty={
             <EmptyState title={text.unfiltered} action={<ActionLink to={to.groups()}>{text.toGroups}</ActionLink>}>
               {text.unfilteredLead}

@@ -46,7 +46,7 @@ export default function ListsPage() {
         linkOf={(row) => to.list(row.name)}
         selected={name}
         doing={text.doing}
-        command="palisade list PrefixList --output json"
+        command="palisade get PrefixList -o json"
         empty={
           filters.q ? (
             <EmptyState title={text.emptyFiltered} />

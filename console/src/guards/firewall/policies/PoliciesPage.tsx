@@ -39,7 +39,7 @@ export default function PoliciesPage() {
         idOf={(row) => row.name}
         linkOf={(row) => to.policy(row.name)}
         doing={text.doing}
-        command="palisade list PortPolicy --output json"
+        command="palisade get PortPolicy -o json"
         empty={
           filters.q ? (
             <EmptyState title={text.emptyFiltered} />
