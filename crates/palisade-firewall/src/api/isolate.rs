@@ -24,7 +24,7 @@ pub struct IsolateParams {
     #[serde(rename = "for", default)]
     #[schema(value_type = Option<String>, example = "4h")]
     length: Option<Span>,
-    /// Undone by itself after this time unless the plan is kept: `0s` to `1d`, 60 s if absent.
+    /// Undone by itself after this time unless the plan is kept: `1s` to `1d`, 60 s if absent.
     #[serde(default)]
     #[schema(value_type = Option<String>, example = "60s")]
     probation: Option<Span>,
@@ -37,7 +37,7 @@ pub struct IsolateParams {
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReleaseParams {
-    /// Undone by itself after this time unless the plan is kept: `0s` to `1d`, 60 s if absent.
+    /// Undone by itself after this time unless the plan is kept: `1s` to `1d`, 60 s if absent.
     #[serde(default)]
     #[schema(value_type = Option<String>, example = "60s")]
     probation: Option<Span>,
