@@ -7,7 +7,7 @@ use crate::group::{kind, store};
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use palisade_core::{HostId, Plan, Span, Timestamp};
+use palisade_core::{Event, HostId, Plan, Span, Timestamp};
 use palisade_guard::ServerContext;
 use palisade_guard::api::{ApiError, Caller, ErrorBody, Operator, Page, PageParams};
 use palisade_guard::resource::PROBATION_S_MAX;
@@ -153,6 +153,7 @@ async fn change(
         return Ok(Plan { id: String::new(), ..plan });
     }
     let event = events::changed(asked, caller, &plan, reason.unwrap_or_default(), ctx.now());
+    let event = Event { host: Some(host.clone()), ..event };
     let plan = ctx.commit_plan(tx, plan, event).await?;
     ctx.publish(&[kind::TOPIC]);
     Ok(plan)
