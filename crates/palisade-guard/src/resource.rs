@@ -81,7 +81,7 @@ pub struct ApplyParams {
     #[serde(default)]
     pub force: bool,
     /// How long a change that could cut somebody off is tried before it is undone by itself, unless its
-    /// plan is kept: `0s` to `1d`; what the kind says if absent.
+    /// plan is kept: `1s` to `1d`; what the kind says if absent.
     #[serde(default)]
     #[schema(value_type = Option<String>, example = "60s")]
     pub probation: Option<Span>,

@@ -7,7 +7,7 @@ use crate::group::{kind, store};
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use palisade_core::{HostId, Plan, Span, Timestamp};
+use palisade_core::{Event, HostId, Plan, Span, Timestamp};
 use palisade_guard::ServerContext;
 use palisade_guard::api::{ApiError, Caller, ErrorBody, Operator, Page, PageParams};
 use palisade_guard::resource::PROBATION_S_MAX;
@@ -24,7 +24,7 @@ pub struct IsolateParams {
     #[serde(rename = "for", default)]
     #[schema(value_type = Option<String>, example = "4h")]
     length: Option<Span>,
-    /// Undone by itself after this time unless the plan is kept: `0s` to `1d`, 60 s if absent.
+    /// Undone by itself after this time unless the plan is kept: `1s` to `1d`, 60 s if absent.
     #[serde(default)]
     #[schema(value_type = Option<String>, example = "60s")]
     probation: Option<Span>,
@@ -37,7 +37,7 @@ pub struct IsolateParams {
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReleaseParams {
-    /// Undone by itself after this time unless the plan is kept: `0s` to `1d`, 60 s if absent.
+    /// Undone by itself after this time unless the plan is kept: `1s` to `1d`, 60 s if absent.
     #[serde(default)]
     #[schema(value_type = Option<String>, example = "60s")]
     probation: Option<Span>,
@@ -153,6 +153,7 @@ async fn change(
         return Ok(Plan { id: String::new(), ..plan });
     }
     let event = events::changed(asked, caller, &plan, reason.unwrap_or_default(), ctx.now());
+    let event = Event { host: Some(host.clone()), ..event };
     let plan = ctx.commit_plan(tx, plan, event).await?;
     ctx.publish(&[kind::TOPIC]);
     Ok(plan)

@@ -37,8 +37,8 @@ pub struct SimulateParams {
     resources: Option<Vec<Value>>,
 }
 
-/// What becomes of the packet. Addresses that are failsafe by a host's own configuration are not known
-/// to the server, and not taken into account.
+/// What becomes of the packet. Failsafe addresses are known of the server's own host only; what is
+/// failsafe by the configuration of another one is not taken into account.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = FirewallSimulation)]
 pub struct Simulation {
@@ -87,8 +87,10 @@ pub(super) async fn simulate(
         None => None,
         Some(documents) => Some(drafted(&mut fleet, documents, &text.host, now)?),
     };
+    let own = ctx.own.as_ref() == Some(&text.host);
+    let failsafe: Vec<Range> = ctx.failsafe.iter().filter(|_| own).map(|cidr| Range::from(*cidr)).collect();
     let judged = |filter: &Filter| {
-        verdict(&Host { failsafe: &[], allow: &shut.allow, banned: &shut.banned, filter }, &text.probe, now)
+        verdict(&Host { failsafe: &failsafe, allow: &shut.allow, banned: &shut.banned, filter }, &text.probe, now)
     };
     let (present, draft) = (judged(&present), draft.as_ref().map(judged));
     Ok(Json(Simulation { packet: text.to_string(), host: text.host, now: present, draft }))

@@ -4,7 +4,8 @@
 use super::{NewStep, TOLERANCE_MS};
 use crate::apply::{Act, At, Point, Restamp, SetChange, Slot, Target, Trial};
 use crate::filter::program::Program;
-use crate::filter::{Filter, Layer};
+use crate::filter::{Defaults, Filter, Layer};
+use crate::group::model::Action;
 use crate::local::in_force::{InForce, in_force};
 use crate::ruleset::{Enter, Generation, Held, Layout, NUMBER_MAX, Uncut, Until, gates, lower, missing};
 use crate::spec::Spec;
@@ -37,9 +38,14 @@ pub fn wish(server: &Spec, local: &Spec, now: Timestamp) -> Wish {
     let filters = std::iter::once(&filter).chain(candidate.as_ref().map(|c| &c.filter));
     let ends = filters.flat_map(|filter| &filter.rules).filter_map(|rule| rule.ends_at);
     let next_end = ends.chain(candidate.as_ref().map(|c| c.until)).filter(|end| *end > now).min();
-    // a candidate that filters nothing lets everything through
-    let trial = candidate.map(|c| (filtering(&c.filter, now).unwrap_or_default(), c.until));
+    let trial = candidate.map(|c| (filtering(&c.filter, now).unwrap_or_else(open), c.until));
     Wish { filter: filtering(&filter, now), trial, next_end, ..Wish::default() }
+}
+
+/// What a candidate that filters nothing is: one without chains would not be entered, and what is
+/// confirmed would go on filtering.
+fn open() -> Filter {
+    Filter { defaults: Some(Defaults { inbound: Action::Allow, outbound: Action::Allow }), ..Filter::default() }
 }
 
 /// Without the rules that have ended; `None` if nothing chose this host.

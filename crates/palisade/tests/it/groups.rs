@@ -10,19 +10,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-const HERE: &str = "10.99.0.1";
-const PERMIT: &str = "allow = [\"observe\", \"ban\", \"firewall\", \"isolate\"]\n";
+/// The address of `web-1`.
+pub const HERE: &str = "10.99.0.1";
+/// All that the tests order.
+pub const PERMIT: &str = "allow = [\"observe\", \"ban\", \"firewall\", \"isolate\"]\n";
 const FAILSAFE: &[&str] = &["--failsafe", "10.99.0.9"];
 
 /// One host with a service that answers, and somebody beside it.
-struct Scene {
-    palisade: Palisade,
-    peer: Peer,
-    port: u16,
+pub struct Scene {
+    /// The server and the agent of `web-1`.
+    pub palisade: Palisade,
+    /// Somebody beside it, with three addresses; the last is a failsafe one.
+    pub peer: Peer,
+    /// Where the service answers.
+    pub port: u16,
 }
 
 impl Scene {
-    fn new() -> Result<Scene, String> {
+    /// Enters namespaces and starts; `Err` is why the test has to be skipped.
+    pub fn new() -> Result<Scene, String> {
         palisade_sandbox::enter_netns()?;
         let there = ["10.99.0.2/24", "10.99.0.3/24", "10.99.0.9/24"];
         let peer = Peer::beside(&Link { here: &["10.99.0.1/24"], there: &there })?;
@@ -35,7 +41,7 @@ impl Scene {
     }
 
     /// Applies documents, and returns the id of the plan.
-    fn apply(&self, documents: &str, more: &[&str]) -> String {
+    pub fn apply(&self, documents: &str, more: &[&str]) -> String {
         let file = self.palisade.dir.path().join("groups.yaml");
         std::fs::write(&file, documents).unwrap();
         let applied = self.palisade.json(&[&["apply", "-f", &file.display().to_string()], more].concat());
@@ -43,22 +49,25 @@ impl Scene {
         plan.unwrap_or_else(|| panic!("no plan in {applied}")).to_owned()
     }
 
-    fn plan(&self, id: &str) -> Value {
+    /// A plan as it stands.
+    pub fn plan(&self, id: &str) -> Value {
         self.palisade.json(&["plan", "show", id])
     }
 
-    fn confirm(&self, id: &str) {
+    /// Keeps a plan, as soon as it is on probation.
+    pub fn confirm(&self, id: &str) {
         until("the plan is on probation", || self.plan(id)["state"] == "probation");
         self.palisade.ok(&["plan", "confirm", id, "--waiver", "a test"]);
         until("the plan is kept", || self.plan(id)["state"] == "kept");
     }
 
     /// Whether a new connection from `from` gets through.
-    fn reaches(&self, from: &str) -> bool {
+    pub fn reaches(&self, from: &str) -> bool {
         self.reaches_port(from, self.port)
     }
 
-    fn reaches_port(&self, from: &str, port: u16) -> bool {
+    /// Whether a new connection from `from` to this port gets through.
+    pub fn reaches_port(&self, from: &str, port: u16) -> bool {
         let from: IpAddr = from.parse().unwrap();
         self.peer.run(move || connect(from, port, Duration::from_millis(300)).is_some())
     }
@@ -70,7 +79,12 @@ impl Scene {
 
 /// Answers every byte on every connection; returns its port.
 fn answering() -> u16 {
-    let service = TcpListener::bind((HERE, 0)).unwrap();
+    answering_at(HERE)
+}
+
+/// As [`answering`], on another address.
+pub fn answering_at(address: &str) -> u16 {
+    let service = TcpListener::bind((address, 0)).unwrap();
     let port = service.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for stream in service.incoming().map_while(Result::ok) {
@@ -90,13 +104,18 @@ fn echo(mut stream: TcpStream) {
 }
 
 fn connect(from: IpAddr, port: u16, limit: Duration) -> Option<TcpStream> {
+    connect_to(from, SocketAddr::new(HERE.parse().unwrap(), port), limit)
+}
+
+/// A new TCP connection, if it comes about within the limit.
+pub fn connect_to(from: IpAddr, to: SocketAddr, limit: Duration) -> Option<TcpStream> {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, socket};
     let fd = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
     bind(fd.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(from, 0))).unwrap();
     let stream = TcpStream::from(fd);
     stream.set_nonblocking(true).unwrap();
-    let to = SockaddrStorage::from(SocketAddr::new(HERE.parse().unwrap(), port));
+    let to = SockaddrStorage::from(to);
     let _ = connect(stream.as_raw_fd(), &to);
     let mut fds = [PollFd::new(stream.as_fd(), PollFlags::POLLOUT)];
     let ready = poll(&mut fds, PollTimeout::try_from(limit).unwrap()).unwrap();
@@ -105,11 +124,13 @@ fn connect(from: IpAddr, port: u16, limit: Duration) -> Option<TcpStream> {
     there.then_some(stream)
 }
 
-fn group(rules: &str) -> String {
+/// A group of `web-1` alone.
+pub fn group(rules: &str) -> String {
     format!("kind: SecurityGroup\nname: web\nspec:\n  members: {{ hosts: [web-1] }}\n  rules:\n{rules}")
 }
 
-fn allow(port: u16, peers: &str) -> String {
+/// A rule that lets peers in.
+pub fn allow(port: u16, peers: &str) -> String {
     format!("    - {{ action: allow, protocol: tcp, ports: [\"{port}\"], peers: [{peers}] }}\n")
 }
 
@@ -229,7 +250,7 @@ fn a_kept_group_stays_its_bans_come_first_and_a_removed_one_opens_again() {
     until("the ban is lifted", || scene.reaches("10.99.0.2"));
     let listed = scene.palisade.json(&["firewall", "group", "list"]);
     assert_eq!(listed["items"][0]["name"], "web", "{listed}");
-    scene.palisade.ok(&["delete", "SecurityGroup", "web", "--yes"]);
+    scene.palisade.ok(&["delete", "SecurityGroup", "web"]);
     until("nothing is filtered any more, on probation or for good", || scene.reaches_port("10.99.0.2", other));
 }
 
@@ -261,17 +282,4 @@ fn a_published_port_stays_shut_and_a_flushed_ruleset_is_kept_or_repaired_and_tol
     palisade_sandbox::run("nft", &["flush", "ruleset"]).unwrap();
     until("everything is as it was within ten seconds", || !scene.reaches("10.99.0.2") && !scene.reaches("10.99.0.3"));
     until("it is told that somebody flushed the ruleset", || scene.events().contains("flush"));
-}
-
-#[test]
-fn an_isolated_host_is_reached_from_the_failsafe_addresses_alone_and_is_released() {
-    let scene = match Scene::new() {
-        Ok(scene) => scene,
-        Err(why) => return println!("skipped: {why}"),
-    };
-    scene.palisade.ok(&["firewall", "isolate", "web-1", "--reason", "a test"]);
-    until("it is isolated", || !scene.reaches("10.99.0.2"));
-    assert!(scene.reaches("10.99.0.9"));
-    scene.palisade.ok(&["firewall", "release", "web-1"]);
-    until("it is released", || scene.reaches("10.99.0.2"));
 }

@@ -15,6 +15,8 @@ mod faults;
 mod feed;
 mod fleet;
 mod groups;
+mod groups_fleet;
+mod groups_seen;
 mod hostile;
 mod hosts;
 mod https;

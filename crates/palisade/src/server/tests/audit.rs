@@ -216,7 +216,12 @@ async fn firewall(walk: &mut Walk, admin: &mut Browser) {
     let plan = walk.change(admin, "POST", "/api/v1/firewall/bans", &[], ban).await;
     let id = plan["id"].as_str().unwrap().to_owned();
     walk.change(admin, "POST", "/api/v1/plans/{id}/rollback", &[&id], json!({})).await;
-    let cut = json!({ "reason": "an intruder", "probation": "0s" });
-    walk.change(admin, "POST", "/api/v1/firewall/hosts/{host}/isolate", &["web-1"], cut).await;
+    let cut = json!({ "reason": "an intruder" });
+    let plan = walk.change(admin, "POST", "/api/v1/firewall/hosts/{host}/isolate", &["web-1"], cut).await;
+    let mut tx = walk.bench.server.begin().await.unwrap();
+    let plan = store::plan(&mut tx, plan["id"].as_str().unwrap()).await.unwrap().unwrap().plan;
+    let serve = walk.bench.server.guard("firewall").and_then(|guard| guard.server.as_ref()).unwrap();
+    serve.keep(&mut tx, &plan).await.unwrap();
+    tx.commit().await.unwrap();
     walk.change(admin, "POST", "/api/v1/firewall/hosts/{host}/release", &["web-1"], json!({})).await;
 }
