@@ -15,6 +15,7 @@ use palisade_firewall::spec::{Ban, Spec};
 use palisade_guard::Keep;
 use palisade_guard::link::FeedPart;
 use palisade_sandbox::{enter_netns, is_isolated, run};
+use palisade_sys::nft::{Change as Followed, Monitor};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,9 @@ const CYCLES: u32 = 20;
 const FIRST_SINGLE: u32 = PRESENT + CYCLES;
 const SINGLES: u32 = 200_000;
 const PEER_S: u64 = 3;
+/// Bans after which the monitor's notices are fetched.
+const FOLLOWED_EACH: u32 = 100;
+const CHANGES_MAX: usize = 100_000;
 /// Changes in one part of the feed.
 const FEED_PART: u32 = 10_000;
 
@@ -119,6 +123,27 @@ fn by_the_feed() {
     .say("feed: one part each, 100,000 present");
 }
 
+/// The same while the changes of nf_tables are followed, as the agent does.
+fn watched(firewall: &Firewall, until: Until) {
+    let mut monitor = Monitor::open().expect("a netlink socket");
+    let mut own = 0;
+    let first = FIRST_SINGLE + SINGLES;
+    measured(|| {
+        for n in first..first + SINGLES {
+            let act = Act::AddBans(vec![(address(n), until)]);
+            firewall.apply(&act, Timestamp::now()).expect("the kernel takes it");
+            if n.is_multiple_of(FOLLOWED_EACH) {
+                let count = |change: Followed| own += u32::from(change.own);
+                monitor.drain(CHANGES_MAX, count).expect("fetched");
+            }
+        }
+        SINGLES
+    })
+    .say("single, followed by a monitor");
+    monitor.drain(CHANGES_MAX, |change| own += u32::from(change.own)).expect("fetched");
+    assert_eq!(own, SINGLES, "each of them was told, as ours");
+}
+
 /// fail2ban's shape: a rule per ban, put before all others by a process of its own.
 fn by_iptables() {
     let ban = |n| run("iptables", &["-I", "INPUT", "-s", &scattered(n).to_string(), "-j", "DROP"]);
@@ -198,6 +223,7 @@ fn main() {
         SINGLES
     });
     single.say("single: one transaction each, 100,000 present");
+    watched(&firewall, until);
     by_the_feed();
 
     apply(&empty);

@@ -16,13 +16,15 @@ use palisade_guard::Keep;
 use palisade_sandbox::{Link, Peer, enter_netns, is_isolated, run};
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 const NETWORKS: usize = 10_000;
 const ROUNDS: usize = 7;
 const PINGS: usize = 4_000;
 const CONNECTS: usize = 1_500;
+/// Forms times [`ROUNDS`], at most.
+const RUNS_MAX: usize = 80;
 /// Where the packets go: the last of the rules is about it.
 const PORT: u16 = 40_000;
 const HERE: &str = "10.99.0.1";
@@ -32,7 +34,9 @@ fn main() {
         return println!("skipped: {why}");
     }
     assert!(is_isolated(), "rules are applied in namespaces of the bench's own only");
-    let peer = match Peer::beside(&Link { here: &["10.99.0.1/16"], there: &["10.99.0.2/16"] }) {
+    let there: Vec<String> = (0..RUNS_MAX).map(|n| format!("{}/16", address_there(n))).collect();
+    let there: Vec<&str> = std::iter::once("10.99.0.2/16").chain(there.iter().map(String::as_str)).collect();
+    let peer = match Peer::beside(&Link { here: &["10.99.0.1/16"], there: &there }) {
         Ok(peer) => peer,
         Err(why) => return println!("skipped: {why}"),
     };
@@ -187,11 +191,14 @@ fn path(peer: &Peer) {
     ];
     let mut took: Vec<[Vec<f64>; 3]> = forms.iter().map(|_| Default::default()).collect();
     for _ in 0..ROUNDS {
-        for ((_, load), took) in forms.iter().zip(&mut took) {
+        for (nth, ((_, load), took)) in forms.iter().zip(&mut took).enumerate() {
             run("nft", &["flush", "ruleset"]).expect("our own namespace");
             load();
-            took[0].push(peer.run(|| pings(true)));
-            took[1].push(peer.run(|| pings(false)));
+            took[0].push(peer.run(|| pings(None)));
+            // an address of its own each: what was begun from another is remembered for half a minute,
+            // and would not be new
+            let from = address_there(took[1].len() * forms.len() + nth);
+            took[1].push(peer.run(move || pings(Some(from))));
             took[2].push(peer.run(connects));
         }
     }
@@ -231,18 +238,23 @@ fn iptables(rules: usize) -> (String, Box<dyn Fn()>) {
     (format!("iptables, {rules} × 2 rules in a line"), Box::new(load))
 }
 
-/// Datagrams there and back, in µs: in one conversation, or in a new one each.
-fn pings(one: bool) -> f64 {
-    let fresh = || {
-        let socket = UdpSocket::bind("10.99.0.2:0").expect("a socket");
+fn address_there(n: usize) -> Ipv4Addr {
+    Ipv4Addr::from(0x0a63_0100 + u32::try_from(n).expect("few runs"))
+}
+
+/// Datagrams there and back, in µs: in one conversation, or from this address in a new one each.
+fn pings(new_from: Option<Ipv4Addr>) -> f64 {
+    let fresh = |n: usize| {
+        let from = new_from.map_or((Ipv4Addr::new(10, 99, 0, 2), 0), |from| (from, 10_000 + n as u16));
+        let socket = UdpSocket::bind(from).expect("a socket");
         socket.connect((HERE, PORT)).expect("connected");
         socket.set_read_timeout(Some(Duration::from_secs(5))).expect("a socket");
         socket
     };
-    let mut socket = fresh();
-    let took = (0..PINGS).map(|_| {
-        if !one {
-            socket = fresh();
+    let mut socket = fresh(PINGS);
+    let took = (0..PINGS).map(|n| {
+        if new_from.is_some() {
+            socket = fresh(n);
         }
         let began = Instant::now();
         socket.send(b"x").expect("sent");

@@ -58,10 +58,18 @@ fn filtering(filter: &Filter, now: Timestamp) -> Option<Filter> {
 
 /// All of it as it has to stand in the kernel.
 pub fn layout(target: &Target, compile: &mut Compile<'_>) -> Result<Layout, GuardError> {
-    let mut lowered = |slot: &Slot| {
-        lower(&compile(&slot.filter), slot.number, slot.stamp)
-            .map_err(|why| GuardError::Refused(format!("the filter cannot be carried out: {why}")))
-    };
+    assembled(target, |slot| lowered(&compile(&slot.filter), slot.number, slot.stamp))
+}
+
+fn lowered(program: &Program, number: u16, stamp: u16) -> Result<Layout, GuardError> {
+    let refused = |why| GuardError::Refused(format!("the filter cannot be carried out: {why}"));
+    lower(program, number, stamp).map_err(refused)
+}
+
+fn assembled(
+    target: &Target,
+    mut lowered: impl FnMut(&Slot) -> Result<Layout, GuardError>,
+) -> Result<Layout, GuardError> {
     let confirmed = target.confirmed.as_ref().map(|slot| lowered(slot).map(|l| (slot.number, l))).transpose()?;
     let candidate = target.candidate.as_ref().map(|t| lowered(&t.slot).map(|l| (t.slot.number, l))).transpose()?;
     if confirmed.is_none() && candidate.is_none() {
@@ -119,9 +127,10 @@ pub(super) fn step(
         numbers: Numbers { last: latest(&used).unwrap_or(last), wrapped: used.is_empty(), used },
         compile,
         why: None,
+        fitting: Vec::new(),
     };
     let mut target = chooser.target(wish)?;
-    let wanted = layout(&target, chooser.compile)?;
+    let wanted = assembled(&target, |slot| chooser.lowered(slot))?;
     let broken = held.layout.difference(&wanted);
     let extra_counters = held.layout.counters.len() > wanted.counters.len();
     let changed = held.layout.changed_sets(&wanted);
@@ -167,6 +176,8 @@ struct Chooser<'a, 'b> {
     compile: &'a mut Compile<'b>,
     /// What of the present generations does not fit.
     why: Option<String>,
+    /// Generations that stay, by number, as they should be: lowered once.
+    fitting: Vec<(u16, Layout)>,
 }
 
 impl Chooser<'_, '_> {
@@ -197,14 +208,22 @@ impl Chooser<'_, '_> {
 
     /// True if the generation is what the filter compiles to, but for elements if these may differ.
     fn fits(&mut self, filter: &Filter, of: Generation, elements_too: bool) -> Result<bool, GuardError> {
-        let wanted = lower(&(self.compile)(filter), of.number, of.stamp)
-            .map_err(|why| GuardError::Refused(format!("the filter cannot be carried out: {why}")))?;
-        let is = self.held.layout.part(&format!("g{}/", of.number));
-        let wanted = wanted.part(&format!("g{}/", of.number));
-        let different = is.difference(&wanted);
+        let wanted = lowered(&(self.compile)(filter), of.number, of.stamp)?;
+        let is = &self.held.layout;
+        let different = is.difference_below(&format!("g{}/", of.number), &wanted);
         let fits = different.is_none() && (elements_too || is.changed_sets(&wanted).is_empty());
         self.why = self.why.take().or(different);
+        if fits {
+            self.fitting.push((of.number, wanted));
+        }
         Ok(fits)
+    }
+
+    fn lowered(&mut self, slot: &Slot) -> Result<Layout, GuardError> {
+        match self.fitting.iter().position(|(number, _)| *number == slot.number) {
+            Some(place) => Ok(self.fitting.swap_remove(place).1),
+            None => lowered(&(self.compile)(&slot.filter), slot.number, slot.stamp),
+        }
     }
 
     fn slot(&mut self, filter: &Filter, found: Option<Generation>) -> Slot {

@@ -39,15 +39,21 @@ impl Layout {
     /// The first difference to what is `wanted`, in words; `None` if there is none but, at most, in
     /// the elements of sets.
     pub fn difference(&self, wanted: &Layout) -> Option<String> {
-        let chains = wanted.chains.iter().find_map(|(name, chain)| self.chain_difference(name, chain));
-        let extra = || self.chains.keys().find(|name| !wanted.chains.contains_key(*name));
-        let extra_set = || self.sets.keys().find(|name| !wanted.sets.contains_key(*name));
         let counter = || wanted.counters.difference(&self.counters).next();
+        self.difference_below("", wanted).or_else(|| counter().map(|name| format!("counter `{name}` is not there")))
+    }
+
+    /// The same of what has names that begin with `prefix`, as all names of `wanted` do; counters, whose
+    /// names do not, are not looked at.
+    pub fn difference_below(&self, prefix: &str, wanted: &Layout) -> Option<String> {
+        let chains = wanted.chains.iter().find_map(|(name, chain)| self.chain_difference(name, chain));
+        let below = |name: &&String| name.starts_with(prefix);
+        let extra = || self.chains.keys().filter(below).find(|name| !wanted.chains.contains_key(*name));
+        let extra_set = || self.sets.keys().filter(below).find(|name| !wanted.sets.contains_key(*name));
         chains
             .or_else(|| extra().map(|name| format!("chain `{name}` does not belong there")))
             .or_else(|| wanted.sets.iter().find_map(|(name, set)| self.set_difference(name, set)))
             .or_else(|| extra_set().map(|name| format!("set `{name}` does not belong there")))
-            .or_else(|| counter().map(|name| format!("counter `{name}` is not there")))
     }
 
     fn chain_difference(&self, name: &str, wanted: &Chain) -> Option<String> {
