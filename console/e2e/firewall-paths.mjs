@@ -221,7 +221,7 @@ export function firewallPaths({ path, go, heading, table, mock }) {
       await box.getByLabel("On host").fill(mock ? "web-1" : host);
       await box.getByRole("button", { name: "Ask" }).click();
       await page.getByText("203.0.113.201 is banned by").waitFor();
-      if (!mock) await page.getByText("denied by a ban of the address").waitFor();
+      if (!mock) await page.getByText("denied because the address is banned").waitFor();
       if (!page.url().includes("why=203.0.113.201")) throw new Error("the question is not in the address");
     });
     if (mock) {
