@@ -83,7 +83,8 @@ export const text = {
     nothing: "No ban names it and nothing of it was denied. Name a host to ask its rules.",
   },
   feed: {
-    kept: (entries: string, networks: string) => `${entries} banned addresses, as ${networks} networks`,
+    kept: (entries: number) => counted(entries, "address of the feed is banned", "addresses of the feed are banned"),
+    networks: (n: number) => counted(n, "whole network for its many addresses", "whole networks for their many addresses"),
     level: (n: number) => `${counted(n, "host has", "hosts have")} all of them`,
     behind: (hosts: string[]) => `not yet on ${hosts.slice(0, 3).join(", ")}${hosts.length > 3 ? `, … (${hosts.length})` : ""}`,
   },

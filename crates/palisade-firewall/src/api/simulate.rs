@@ -19,6 +19,7 @@ use palisade_guard::{GuardError, ServerContext};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::SqliteConnection;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use utoipa::ToSchema;
 
 /// Documents of one draft.
@@ -77,7 +78,7 @@ pub(super) async fn simulate(
     let now = ctx.now();
     let mut db = ctx.db.read().acquire().await?;
     let stored = Stored::read(&mut db, now).await?;
-    let shut = shut(&ctx, &text.host, &mut db).await?;
+    let shut = shut(&ctx, (&text.host, text.probe.peer), &mut db).await?;
     drop(db);
     let tried: Vec<String> = stored.tried().into_keys().collect();
     let tried: Vec<&str> = tried.iter().map(String::as_str).collect();
@@ -114,13 +115,36 @@ fn drafted(fleet: &mut Fleet, documents: &[Value], host: &HostId, now: Timestamp
     filter(fleet, host, now)
 }
 
-async fn shut(ctx: &ServerContext, host: &HostId, db: &mut SqliteConnection) -> Result<Shut, GuardError> {
+/// Of the feed only what holds the peer: there may be very many others.
+async fn shut(
+    ctx: &ServerContext,
+    (host, peer): (&HostId, IpAddr),
+    db: &mut SqliteConnection,
+) -> Result<Shut, GuardError> {
     let now = ctx.now();
     let bans = store::ban_list(&mut *db, Some(host), now).await?;
+    let feed = crate::feed::store::banned_of(&mut *db, &networks_of(peer), now).await?;
     let allow = store::allow_list(db, now).await?;
     // what is failsafe on the server is in no ban that it makes
     let allow = allow.into_iter().map(|entry| entry.cidr).chain(ctx.failsafe.iter().copied());
     let ranges = |cidrs: Vec<Cidr>| cidrs.into_iter().map(Range::from).collect();
     let banned = crate::resolve::spec(host, &bans, &[], now).bans.into_iter().map(|ban| ban.cidr);
+    let banned = banned.chain(feed.into_iter().map(|row| row.cidr));
     Ok(Shut { banned: ranges(banned.collect()), allow: ranges(allow.collect()) })
+}
+
+/// Every network that an address is in, itself too.
+fn networks_of(address: IpAddr) -> Vec<Cidr> {
+    let network = |len: u32| match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            let mask = u32::MAX.checked_shl(u32::BITS - len).unwrap_or(0);
+            format!("{}/{len}", Ipv4Addr::from_bits(v4.to_bits() & mask))
+        }
+        IpAddr::V6(v6) => {
+            let mask = u128::MAX.checked_shl(u128::BITS - len).unwrap_or(0);
+            format!("{}/{len}", Ipv6Addr::from_bits(v6.to_bits() & mask))
+        }
+    };
+    let bits = if address.to_canonical().is_ipv4() { u32::BITS } else { u128::BITS };
+    (0..=bits).filter_map(|len| network(len).parse().ok()).collect()
 }

@@ -151,6 +151,27 @@ async fn the_server_says_what_becomes_of_a_packet_now_and_by_a_draft() {
 }
 
 #[tokio::test]
+async fn bans_of_the_feed_are_taken_into_account_by_address_and_by_network() {
+    let server = Server::start().await;
+    let bans =
+        json!([{ "address": "203.0.113.9" }, { "address": "203.0.113.128/25" }, { "address": "2001:db8:7::/48" }]);
+    let (status, answer) = server.call("POST", "/api/v1/firewall/bans/import", json!({ "bans": bans })).await;
+    assert_eq!((status, &answer["added"]), (StatusCode::OK, &json!(3)), "{answer:#}");
+    for (peer, by) in [
+        ("203.0.113.9", "ban"),
+        ("203.0.113.8", "unfiltered"),
+        ("203.0.113.200", "ban"),
+        ("203.0.113.127", "unfiltered"),
+        ("[2001:db8:7:1::1]", "ban"),
+        ("[2001:db8:8::1]", "unfiltered"),
+    ] {
+        let asked = json!({ "packet": format!("tcp {peer}:40000 -> web-1:22") });
+        let (_, answer) = server.call("POST", PATH, asked).await;
+        assert_eq!(answer["now"]["by"], by, "{peer}: {answer:#}");
+    }
+}
+
+#[tokio::test]
 async fn bans_are_taken_into_account_and_what_is_wrong_is_named() {
     let server = Server::start().await;
     server.change("POST", "/api/v1/firewall/bans", json!({ "address": "203.0.113.9" })).await;

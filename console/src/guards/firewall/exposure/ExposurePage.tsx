@@ -39,10 +39,11 @@ function Shown({ matrix, filtered }: { matrix: Matrix; filtered: boolean }) {
   const [limit, setLimit] = useState(HOSTS_SHOWN);
   const hosts = matrix.hosts.slice(0, limit);
   const show = search.get("show");
+  const seen = matrix.hosts.some((host) => host.observed_at);
   if (matrix.hosts.length === 0 || matrix.ports.length === 0) {
     return (
       <Card>
-        <EmptyState title={filtered ? text.emptyFiltered : (matrix.reason ?? text.empty)}>{filtered ? null : text.emptyLead}</EmptyState>
+        <EmptyState title={filtered ? text.emptyFiltered : (matrix.reason ?? (seen ? text.quiet : text.empty))}>{filtered || seen ? null : text.emptyLead}</EmptyState>
       </Card>
     );
   }
