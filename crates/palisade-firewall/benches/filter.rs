@@ -54,6 +54,7 @@ fn filter(rules: u32, shape: Shape) -> Filter {
         types: Vec::new(),
         peers: Peers::Of { sets: vec![format!("rule/g/{n}")], interfaces: Vec::new() },
         log: false,
+        starts_at: None,
         ends_at: None,
     };
     let defaults = Some(Defaults { inbound: Action::Deny, outbound: Action::Allow });

@@ -77,6 +77,7 @@ fn rule(id: &str, protocol: Protocol, port: u16, n: usize) -> Rule {
         types: Vec::new(),
         peers: Peers::Of { sets: vec![format!("rule/web/r{n:05}")], interfaces: Vec::new() },
         log: false,
+        starts_at: None,
         ends_at: None,
     }
 }

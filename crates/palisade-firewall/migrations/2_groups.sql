@@ -37,5 +37,6 @@ CREATE TABLE firewall_member (
     doors TEXT NOT NULL DEFAULT '{}'
 );
 
--- One row: rises with every change of what filters are made of.
-CREATE TABLE firewall_revision (id BIGINT PRIMARY KEY, n BIGINT NOT NULL);
+-- One row: `n` rises with every change of what filters are made of; until `ended_at`, hosts have been
+-- told of what has ended.
+CREATE TABLE firewall_revision (id BIGINT PRIMARY KEY, n BIGINT NOT NULL, ended_at BIGINT NOT NULL DEFAULT 0);

@@ -15,14 +15,17 @@ mod stream;
 
 use crate::draft::{Reach, Scene};
 use crate::events::{self, Asked};
+use crate::group::fleet::Fleets;
 use crate::spec::Allow;
 use crate::store::{self, BanRow};
+use axum::Extension;
 use axum::extract::DefaultBodyLimit;
 use palisade_core::{Cidr, HostId, Plan, Timestamp};
 use palisade_guard::api::{ApiError, Caller};
 use palisade_guard::store as frame;
 use palisade_guard::{GuardError, ServerContext};
 use sqlx::SqliteConnection;
+use std::sync::Arc;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
@@ -32,8 +35,8 @@ const TOPIC: &str = "firewall/bans";
 const NEAREST_MAX: usize = 3;
 const LIKENESS_MIN: f64 = 0.7;
 
-/// All endpoints, with their full paths.
-pub fn router() -> OpenApiRouter<ServerContext> {
+/// All endpoints, with their full paths; `fleets` is the fleet as it was read last.
+pub fn router(fleets: Arc<Fleets>) -> OpenApiRouter<ServerContext> {
     OpenApiRouter::new()
         .routes(routes!(bans::ban_list, bans::ban_add))
         .routes(routes!(bans::ban_remove))
@@ -55,6 +58,7 @@ pub fn router() -> OpenApiRouter<ServerContext> {
         .routes(routes!(isolate::isolated_list))
         .routes(routes!(isolate::isolate))
         .routes(routes!(isolate::release))
+        .layer(Extension(fleets))
 }
 
 /// What is known when a change is drafted.

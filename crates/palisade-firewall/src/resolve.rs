@@ -1,6 +1,7 @@
 //! From what is stored to the spec of one host.
 
 use crate::api::kind::AddressAllow;
+use crate::exposure;
 use crate::feed;
 use crate::group::{self, fleet::Fleets};
 use crate::spec::{Allow, Ban, Spec};
@@ -58,7 +59,7 @@ impl Serve for Server {
     }
 
     fn api(&self) -> OpenApiRouter<ServerContext> {
-        crate::api::router()
+        crate::api::router(Arc::clone(&self.fleets))
     }
 
     fn kinds(&self) -> Vec<Arc<dyn Kind>> {
@@ -67,7 +68,8 @@ impl Serve for Server {
         kinds
     }
 
-    /// `None` for a host that would have too many rules: it keeps its last spec.
+    /// A host that has come to too many rules gets those that deny, and of the others as many as fit:
+    /// its bans go on, and nothing opens.
     fn resolve<'a>(
         &'a self,
         db: &'a mut SqliteConnection,
@@ -78,11 +80,12 @@ impl Serve for Server {
             let bans = store::ban_list(db, Some(host), now).await?;
             let allow = store::allow_list(db, now).await?;
             let ready = self.fleets.ready(db, now, true).await?;
-            let Some((filter, candidate)) = ready.filter(host, now) else {
-                tracing::warn!(host.id = %host, "too many rules: the host keeps its last spec");
-                return Ok(None);
-            };
-            let spec = Spec { filter, candidate, ..spec(host, &bans, &allow, now) };
+            if let Some(many) = ready.confirmed.too_many(host) {
+                tracing::warn!(host.id = %host, "{many}: what allows something is left out");
+            }
+            let (filter, candidate) = ready.filter(host, now);
+            let notes = exposure::notes(ready.confirmed.fleet(), host);
+            let spec = Spec { filter, candidate, notes, ..spec(host, &bans, &allow, now) };
             let decode = |source| GuardError::Decode { what: "spec", guard: crate::WORD, source };
             serde_json::to_value(spec).map(Some).map_err(decode)
         })
@@ -112,9 +115,9 @@ impl Serve for Server {
         _old: Option<&'a Value>,
         new: &'a Value,
         _at: Timestamp,
-    ) -> BoxFuture<'a, Result<(), GuardError>> {
+    ) -> BoxFuture<'a, Result<Vec<HostId>, GuardError>> {
         Box::pin(async move {
-            if section == "listeners" { group::change::listeners_changed(db, host, new).await } else { Ok(()) }
+            if section == "listeners" { group::change::listeners_changed(db, host, new).await } else { Ok(Vec::new()) }
         })
     }
 

@@ -287,7 +287,8 @@ pub trait Serve: Send + Sync + 'static {
     }
 
     /// Told of every new body of a section, in the transaction that stores it; `old` is the body of
-    /// before, `None` for the first one. `at` is when it was observed.
+    /// before, `None` for the first one. `at` is when it was observed. Returns the hosts whose spec of this guard
+    /// changes by that, and whose generation is raised already: their agents are told.
     fn section_changed<'a>(
         &'a self,
         _db: &'a mut SqliteConnection,
@@ -296,8 +297,8 @@ pub trait Serve: Send + Sync + 'static {
         _old: Option<&'a Value>,
         _new: &'a Value,
         _at: Timestamp,
-    ) -> BoxFuture<'a, Result<(), GuardError>> {
-        Box::pin(async { Ok(()) })
+    ) -> BoxFuture<'a, Result<Vec<HostId>, GuardError>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
 
     /// Told of what one look of a guard has found new and what it found mended, in the transaction

@@ -132,6 +132,8 @@ pub struct SpecChange {
     pub old: Option<Value>,
     /// What shall stand; `None` to remove it.
     pub new: Option<Value>,
+    /// The same as it was given, before it was put in normal form: where an error says its place.
+    pub written: Option<Value>,
 }
 
 /// What changes do.

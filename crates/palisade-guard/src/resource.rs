@@ -25,7 +25,7 @@ pub mod difference;
 pub mod kinds;
 pub mod undo;
 
-pub use change::{ApplyError, apply, delete};
+pub use change::{ApplyError, Deleting, apply, delete};
 pub use current::{list, noted};
 pub use kinds::Kinds;
 pub use undo::undo;

@@ -31,10 +31,11 @@ impl Serve for Half {
         old: Option<&'a Value>,
         new: &'a Value,
         at: Timestamp,
-    ) -> BoxFuture<'a, Result<(), GuardError>> {
+    ) -> BoxFuture<'a, Result<Vec<HostId>, GuardError>> {
         Box::pin(async move {
-            let (Some(section), Some(old)) = (SectionName::parse(section), old) else { return Ok(()) };
-            store::changes_put(db, host, section, at, &difference(section, old, new)).await
+            let (Some(section), Some(old)) = (SectionName::parse(section), old) else { return Ok(Vec::new()) };
+            store::changes_put(db, host, section, at, &difference(section, old, new)).await?;
+            Ok(Vec::new())
         })
     }
 

@@ -3,12 +3,13 @@
 use super::{given, look, with_nearest};
 use crate::WORD;
 use crate::exposure::{Cell, HostLook, Joined, Matrix, joined, matrix};
+use crate::group::fleet::Fleets;
 use crate::model::{Protocol, Ruleset, Scope};
 use crate::services;
 use crate::views::{ExposureParams, ExposureView, HostParams, MatrixParams, RulesetView};
-use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use axum::{Extension, Json};
 use palisade_core::{Finding, HostId, Timestamp};
 use palisade_guard::api::{ApiError, Caller, ErrorBody, Page, PageParams};
 use palisade_guard::store as frame;
@@ -16,6 +17,7 @@ use palisade_guard::{GuardError, ServerContext};
 use serde::de::DeserializeOwned;
 use sqlx::SqliteConnection;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// What is open on one host or on all: sockets and published ports, joined with the rules.
 #[utoipa::path(get, path = "/api/v1/firewall/exposure", tag = "firewall", params(ExposureParams, PageParams),
@@ -23,6 +25,7 @@ use std::collections::HashMap;
         (status = 404, body = ErrorBody)))]
 pub(super) async fn exposure_list(
     State(ctx): State<ServerContext>,
+    Extension(fleets): Extension<Arc<Fleets>>,
     _: Caller,
     which: Result<Query<ExposureParams>, QueryRejection>,
     params: Result<Query<PageParams>, QueryRejection>,
@@ -32,7 +35,8 @@ pub(super) async fn exposure_list(
     let hosts = chosen(&mut db, which.host.as_deref()).await?;
     let only = which.host.as_ref().and(hosts.first());
     let worst = worst_findings(frame::findings_open(&mut db, only, WORD).await?);
-    let looks = look::looks(&mut db, &hosts, ctx.now()).await?;
+    let ready = fleets.ready(&mut db, ctx.now(), true).await?;
+    let looks = look::looks(&mut db, &ready, &hosts, ctx.now()).await?;
     let why = looks.iter().find_map(|l| Some(format!("{}: {}", l.host, l.unreadable.as_ref()?)));
     let mut views: Vec<ExposureView> = looks
         .into_iter()
@@ -53,13 +57,15 @@ pub(super) async fn exposure_list(
     responses((status = 200, body = Matrix), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
 pub(super) async fn matrix_show(
     State(ctx): State<ServerContext>,
+    Extension(fleets): Extension<Arc<Fleets>>,
     _: Caller,
     params: Result<Query<MatrixParams>, QueryRejection>,
 ) -> Result<Json<Matrix>, ApiError> {
     let params = given::query(params)?;
     let mut db = ctx.db.read().acquire().await?;
     let hosts = frame::hosts_in_service(&mut db).await?;
-    let looks = look::looks(&mut db, &hosts, ctx.now()).await?;
+    let ready = fleets.ready(&mut db, ctx.now(), true).await?;
+    let looks = look::looks(&mut db, &ready, &hosts, ctx.now()).await?;
     let looks: Vec<HostLook> = hosts.iter().map(|host| host_look(host, &looks, ctx.now())).collect();
     let words = PageParams { q: params.q, ..PageParams::default() };
     let mut answer = matrix(&looks, |host, port, cell| cell_matches(&words, host, port, cell));

@@ -372,10 +372,9 @@ pub(super) async fn effective(
         let all = frame::hosts_in_service(&mut db).await?;
         return Err(with_nearest(ApiError::not_found(format!("host `{host}`")), host.as_str(), &all));
     }
-    let Some((confirmed, candidate)) = ready.filter(&host, now) else {
-        let many = ready.confirmed.too_many(&host).map(|many| many.to_string()).unwrap_or_default();
-        return Err(ApiError::conflict(format!("{many}: it keeps its last rules")));
-    };
+    let (confirmed, candidate) = ready.filter(&host, now);
+    let many = ready.confirmed.too_many(&host);
+    let many = many.map(|m| format!("; {m}: what allows something is left out")).unwrap_or_default();
     let probation = candidate.as_ref().map(|c| ProbationView { plan: c.plan.clone(), until: c.until });
     let filter = candidate.map_or(confirmed, |c| c.filter);
     let hits = store::hits(&mut db, Some(&host), now).await?;
@@ -384,7 +383,7 @@ pub(super) async fn effective(
         generation: frame::generation(&mut db, &host, WORD).await?,
         filtered: filter.defaults.is_some(),
         probation,
-        sentence: sentence(&filter, &ready.confirmed.groups_of(&host)),
+        sentence: sentence(&filter, &ready.confirmed.groups_of(&host)) + &many,
         rules: filter.rules.iter().map(|rule| effective_rule(&filter, rule, &hits)).collect(),
         defaults: filter.defaults.map(DefaultsView::from),
         observed_at: seen.as_ref().map(|f| f.observed_at),

@@ -2,8 +2,7 @@
 
 use crate::WORD;
 use crate::exposure::{Filtering, Rules, Segment, segments};
-use crate::filter::Filter;
-use crate::group::resolve::{Fleet, resolve};
+use crate::group::fleet::Ready;
 use crate::model::{Listeners, Published};
 use palisade_core::{HostId, Timestamp};
 use palisade_guard::GuardError;
@@ -33,11 +32,11 @@ pub(super) struct Seen {
 /// The hosts that have said what listens, and those for which there are rules; by name.
 pub(super) async fn looks(
     db: &mut SqliteConnection,
+    ready: &Ready,
     hosts: &[HostId],
     now: Timestamp,
 ) -> Result<Vec<Seen>, GuardError> {
-    let fleet = fleet(db, now).await?;
-    let mut wanted = Wanted::new(&fleet, now);
+    let mut wanted = Wanted::new(ready, now);
     let mut looks = Vec::new();
     for part in hosts.chunks(HOSTS_PER_READ) {
         let mut listeners = frame::sections(db, part, WORD, "listeners").await?;
@@ -71,41 +70,24 @@ fn read<T: DeserializeOwned>(body: Option<Value>) -> Result<Option<T>, GuardErro
 
 /// The rules that the server would give each host; hosts with the same filter share the answer.
 struct Wanted<'a> {
-    fleet: &'a Fleet,
+    ready: &'a Ready,
     now: Timestamp,
-    known: HashMap<u64, Vec<(Filter, Vec<Segment>)>>,
+    known: HashMap<String, Vec<Segment>>,
 }
 
 impl<'a> Wanted<'a> {
-    fn new(fleet: &'a Fleet, now: Timestamp) -> Wanted<'a> {
-        Wanted { fleet, now, known: HashMap::new() }
+    fn new(ready: &'a Ready, now: Timestamp) -> Wanted<'a> {
+        Wanted { ready, now, known: HashMap::new() }
     }
 
-    /// Empty if neither a group nor a policy chooses the host.
+    /// Those of the candidate while it is tried; empty if neither a group nor a policy chooses the host.
     fn of(&mut self, host: &HostId) -> Vec<Segment> {
-        if self.fleet.groups.is_empty() && self.fleet.policies.is_empty() {
-            return Vec::new();
-        }
-        let Some(filter) = resolve(self.fleet, host, self.now).filter(|f| f.defaults.is_some()) else {
-            return Vec::new();
+        let (ready, now) = (self.ready, self.now);
+        let made = || {
+            let (confirmed, candidate) = ready.filter(host, now);
+            let filter = candidate.map_or(confirmed, |candidate| candidate.filter);
+            if filter.defaults.is_some() { segments(&filter, now) } else { Vec::new() }
         };
-        let alike = self.known.entry(shape(&filter)).or_default();
-        if let Some((_, segments)) = alike.iter().find(|(known, _)| *known == filter) {
-            return segments.clone();
-        }
-        let segments = segments(&filter, self.now);
-        alike.push((filter, segments.clone()));
-        segments
+        self.known.entry(ready.key(host, now)).or_insert_with(made).clone()
     }
-}
-
-/// Filters with other numbers of rules, sets or addresses are not compared.
-fn shape(filter: &Filter) -> u64 {
-    let addresses: usize = filter.sets.iter().map(|set| set.ranges.len()).sum();
-    (filter.rules.len() as u64) << 40 ^ (filter.sets.len() as u64) << 24 ^ addresses as u64
-}
-
-/// The documents and hosts that filters are made of.
-async fn fleet(_db: &mut SqliteConnection, _now: Timestamp) -> Result<Fleet, GuardError> {
-    Ok(Fleet::default())
 }

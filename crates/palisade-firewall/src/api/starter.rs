@@ -2,14 +2,16 @@
 
 use super::{exposure, given, look};
 use crate::exposure::joined;
+use crate::group::fleet::Fleets;
 use crate::group::starter::{Looked, Starter, starter};
 use crate::views::StarterParams;
-use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use axum::{Extension, Json};
 use palisade_guard::ServerContext;
 use palisade_guard::api::{ApiError, Caller, ErrorBody};
 use palisade_guard::store as frame;
+use std::sync::Arc;
 
 /// Groups for hosts that have none, proposed from what listens on them; nothing is stored.
 #[utoipa::path(get, path = "/api/v1/firewall/groups/starter", tag = "firewall", params(StarterParams),
@@ -17,6 +19,7 @@ use palisade_guard::store as frame;
         (status = 404, body = ErrorBody)))]
 pub(super) async fn starter_show(
     State(ctx): State<ServerContext>,
+    Extension(fleets): Extension<Arc<Fleets>>,
     caller: Caller,
     params: Result<Query<StarterParams>, QueryRejection>,
 ) -> Result<Json<Starter>, ApiError> {
@@ -31,7 +34,8 @@ pub(super) async fn starter_show(
     }
     hosts.sort();
     hosts.dedup();
-    let looks = look::looks(&mut db, &hosts, ctx.now()).await?;
+    let ready = fleets.ready(&mut db, ctx.now(), true).await?;
+    let looks = look::looks(&mut db, &ready, &hosts, ctx.now()).await?;
     let looked: Vec<Looked> = looks
         .into_iter()
         .filter(|look| look.reported)

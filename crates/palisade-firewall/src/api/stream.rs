@@ -73,7 +73,7 @@ async fn rules_of(
     let ready = Ready::of(&Stored::read(db, now).await?)?;
     let mut rules: HashMap<String, u64> = HashMap::new();
     for host in hosts.iter().take(HOSTS_RESOLVED_MAX) {
-        for rule in ready.filter(host, now).map(|(filter, _)| filter.rules).unwrap_or_default() {
+        for rule in ready.filter(host, now).0.rules {
             *rules.entry(rule.id).or_default() += 1;
         }
     }

@@ -5,6 +5,7 @@
 
 use super::open::{Segment, segments};
 use super::{Filtering, Notes, Unresolved};
+use crate::filter::judge::alive;
 use crate::filter::{Filter, Peers};
 use crate::spec::{Decision, Spec};
 use palisade_core::Timestamp;
@@ -67,9 +68,9 @@ impl Kept {
         }
     }
 
-    /// When a rule ends next.
+    /// When a rule begins or ends next.
     fn next_end(&self, now: Timestamp) -> Option<Timestamp> {
-        self.filter.rules.iter().filter_map(|rule| rule.ends_at).filter(|end| *end > now).min()
+        self.filter.next_change(now)
     }
 }
 
@@ -106,6 +107,6 @@ fn unresolved(filter: &Filter, now: Timestamp) -> Vec<Unresolved> {
         Peers::Of { sets, interfaces } => interfaces.is_empty() && sets.iter().all(nobody),
         Peers::Any | Peers::Except { .. } => false,
     };
-    let rules = filter.rules.iter().filter(|r| r.ends_at.is_none_or(|end| end > now) && matches_none(&r.peers));
+    let rules = filter.rules.iter().filter(|r| alive(r, now) && matches_none(&r.peers));
     rules.take(UNRESOLVED_MAX).map(|rule| Unresolved { rule: rule.id.clone(), action: rule.action }).collect()
 }

@@ -2,6 +2,7 @@
 
 use super::Open;
 use super::space::Space;
+use crate::filter::judge::alive;
 use crate::filter::{Filter, Peers, Rule};
 use crate::group::model::{Action, Direction, Ports, Protocol as RuleProtocol};
 use crate::model::Protocol;
@@ -99,7 +100,7 @@ impl<'a> Tally<'a> {
 
 impl<'a> Sweep<'a> {
     fn new(filter: &'a Filter, now: Timestamp) -> Sweep<'a> {
-        let holds = |rule: &&Rule| rule.direction == Direction::In && rule.ends_at.is_none_or(|end| end > now);
+        let holds = |rule: &&Rule| rule.direction == Direction::In && alive(rule, now);
         let sets: HashMap<&str, Space> = filter.sets.iter().map(|s| (s.name.as_str(), Space::of(&s.ranges))).collect();
         let said = sets.iter().filter(|(name, _)| name.starts_with(PRIVATE_SET));
         let private = Space::private(&said.fold(Space::default(), |sum, (_, set)| sum.or(set)));

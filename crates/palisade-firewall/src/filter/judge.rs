@@ -149,9 +149,9 @@ pub fn matches(filter: &Filter, rule: &Rule, probe: &Probe) -> bool {
         && peers_match(filter, &rule.peers, probe)
 }
 
-/// True until the rule's end.
+/// True from the rule's beginning until its end.
 pub fn alive(rule: &Rule, now: Timestamp) -> bool {
-    rule.ends_at.is_none_or(|end| now < end)
+    rule.starts_at.is_none_or(|start| start <= now) && rule.ends_at.is_none_or(|end| now < end)
 }
 
 /// What is decided without the rules.

@@ -25,7 +25,12 @@ impl Filter {
         self.sets.iter().find(|s| s.name == set).map_or(&[], |s| &s.ranges)
     }
 
-    /// Without the rules that have ended.
+    /// When the next of its rules begins or ends.
+    pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        self.rules.iter().flat_map(|rule| [rule.starts_at, rule.ends_at]).flatten().filter(|at| *at > now).min()
+    }
+
+    /// Without the rules that have ended, or have not begun.
     pub fn at(&self, now: Timestamp) -> Filter {
         let rules = self.rules.iter().filter(|rule| super::judge::alive(rule, now)).cloned().collect();
         Filter { rules, sets: self.sets.clone(), defaults: self.defaults }
@@ -108,6 +113,9 @@ pub struct Rule {
     /// What it decides about is recorded; of a deny it always is.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub log: bool,
+    /// It holds from then on: what shuts once an exception has ended, whether the server is there or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts_at: Option<Timestamp>,
     /// It holds until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_at: Option<Timestamp>,

@@ -153,8 +153,7 @@ fn rule_said(rule: &Rule) -> String {
 /// The rules behind the deciding one that match too.
 fn later(filter: &Filter, decided: Option<&Rule>, probe: &Probe, now: Timestamp) -> Vec<Later> {
     let behind = filter.rules.iter().skip_while(|rule| decided.is_none_or(|d| d.id != rule.id)).skip(1);
-    let matching =
-        behind.filter(|rule| rule.ends_at.is_none_or(|end| now < end) && judge::matches(filter, rule, probe));
+    let matching = behind.filter(|rule| judge::alive(rule, now) && judge::matches(filter, rule, probe));
     let one = |rule: &Rule| Later { id: rule.id.clone(), action: rule.action, priority: rule.priority };
     matching.take(LATER_MAX).map(one).collect()
 }
@@ -211,6 +210,7 @@ mod tests {
             types: Vec::new(),
             peers,
             log: false,
+            starts_at: None,
             ends_at: None,
         }
     }

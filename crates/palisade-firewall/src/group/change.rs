@@ -14,22 +14,21 @@ use serde_json::Value;
 use sqlx::SqliteConnection;
 use std::collections::BTreeSet;
 
-/// How long before now something may have ended for its hosts to be told, in seconds: `tend` runs about
-/// once a minute, and what it misses is told with the next change.
-const ENDED_LATELY_S: i64 = 180;
-
 /// A host has joined, left or moved: the other hosts whose sets change by that.
 ///
 /// # Errors
-/// The host would be in too many groups, or evaluate too many rules.
+/// The host is known, and would be in too many groups, or evaluate too many rules.
 pub async fn host_changed(db: &mut SqliteConnection, ready: &Ready, host: &HostId) -> Result<Vec<HostId>, GuardError> {
-    let old = store::seen(&mut *db, Some(host)).await?.remove(host).unwrap_or_default();
+    let known = store::seen(&mut *db, Some(host)).await?.remove(host);
+    // a host that nobody has placed yet is let in: it gets what it can evaluate, and nothing opens
+    let placed = known.is_some();
+    let old = known.unwrap_or_default();
     let row = frame::host(&mut *db, host).await?;
     let new = row.as_ref().and_then(|row| fleet::member(row, Some(&old.doors)));
     let before = before(host, &old);
     store::revision_raise(&mut *db).await?;
     let resolvers = || std::iter::once(&ready.confirmed).chain(ready.tried.iter().map(|(_, _, r)| r));
-    if let Some(new) = &new {
+    if let Some(new) = new.as_ref().filter(|_| placed) {
         for resolver in resolvers() {
             fits(resolver, &before, new)?;
         }
@@ -80,26 +79,37 @@ fn fits(resolver: &Resolver, old: &Member, new: &Member) -> Result<(), GuardErro
     Ok(())
 }
 
-/// Something else listens on a host. Its databases change its own rules, and nobody else's.
-pub async fn listeners_changed(db: &mut SqliteConnection, host: &HostId, new: &Value) -> Result<(), GuardError> {
+/// Something else listens on a host. Its databases change its own rules, and nobody else's. Returns
+/// whose filter that makes another.
+pub async fn listeners_changed(
+    db: &mut SqliteConnection,
+    host: &HostId,
+    new: &Value,
+) -> Result<Vec<HostId>, GuardError> {
     // what an agent of another version says and cannot be read is stored all the same
-    let Ok(listeners) = serde_json::from_value::<Listeners>(new.clone()) else { return Ok(()) };
+    let Ok(listeners) = serde_json::from_value::<Listeners>(new.clone()) else { return Ok(Vec::new()) };
     let doors = Doors::of(&listeners);
     let old = store::seen(&mut *db, Some(host)).await?.remove(host).unwrap_or_default().doors;
     if doors == old {
-        return Ok(());
+        return Ok(Vec::new());
     }
     store::doors_put(&mut *db, host, &doors).await?;
     store::revision_raise(&mut *db).await?;
-    if doors.databases != old.databases {
-        frame::generations_raise(db, std::slice::from_ref(host), WORD).await?;
+    if doors.databases == old.databases {
+        return Ok(Vec::new());
     }
-    Ok(())
+    frame::generations_raise(db, std::slice::from_ref(host), WORD).await?;
+    Ok(vec![host.clone()])
 }
 
 /// Makes permanent what a plan has written.
 pub async fn keep(db: &mut SqliteConnection, plan: &str) -> Result<(), GuardError> {
+    let told = tells_everybody(&mut *db, plan).await?;
     store::documents_keep(&mut *db, plan).await?;
+    if told {
+        let hosts = frame::hosts_in_service(&mut *db).await?;
+        frame::generations_raise(&mut *db, &hosts, WORD).await?;
+    }
     for mut row in store::isolated(&mut *db).await? {
         if row.plan == plan && row.until.is_some() {
             row.until = None;
@@ -109,6 +119,18 @@ pub async fn keep(db: &mut SqliteConnection, plan: &str) -> Result<(), GuardErro
         }
     }
     store::revision_raise(db).await
+}
+
+/// True if hosts are told something by the plan whose rules stay as they are: of exceptions and ports of a
+/// policy, or that there is a group and they are in none.
+async fn tells_everybody(db: &mut SqliteConnection, plan: &str) -> Result<bool, GuardError> {
+    let rows = store::documents(db, None, None).await?;
+    let of_plan = rows.iter().filter(|row| row.plan == plan && !plan.is_empty());
+    let tells = |row: &store::DocumentRow| match row.kind.as_str() {
+        fleet::GROUP => row.spec.is_none() || row.before.is_none(),
+        kind => kind == fleet::POLICY,
+    };
+    Ok(of_plan.into_iter().any(tells))
 }
 
 /// Undoes what a plan has cut off or let in again. Returns how many hosts that were.
@@ -129,7 +151,8 @@ pub async fn isolation_undo(db: &mut SqliteConnection, plan: &str) -> Result<u64
     Ok(undone)
 }
 
-/// What has ended lately: isolation, exceptions of policies, rules. The hosts get their filter anew.
+/// What has ended since this was asked last: isolation and exceptions of policies. The hosts have seen to
+/// it themselves, and get their filter anew.
 pub async fn ended(db: &mut SqliteConnection, now: Timestamp) -> Result<(), GuardError> {
     let mut touched: BTreeSet<HostId> = BTreeSet::new();
     for row in store::isolated(&mut *db).await? {
@@ -138,7 +161,9 @@ pub async fn ended(db: &mut SqliteConnection, now: Timestamp) -> Result<(), Guar
             touched.insert(row.host);
         }
     }
-    let lately = |end: Timestamp| end <= now && now.duration_since(end).as_secs() < ENDED_LATELY_S;
+    let told = store::ended_at(&mut *db).await?;
+    let lately = |end: Timestamp| told < end && end <= now;
+    store::ended_at_put(&mut *db, now).await?;
     let rows = store::documents(&mut *db, Some(fleet::POLICY), None).await?;
     let ends = |text: &String| {
         serde_json::from_str::<PortPolicySpec>(text).is_ok_and(|p| p.exceptions.iter().any(|e| lately(e.ends_at)))

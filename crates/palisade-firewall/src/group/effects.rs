@@ -81,7 +81,7 @@ pub fn judged(scene: &Scene<'_>) -> Outcome {
     let mut filters = 0;
     let mut checked = Vec::new();
     each_changed(scene.old, scene.new, |hosts, before, after| {
-        let (before, after) = (alive(before, scene.now), alive(after, scene.now));
+        let (before, after) = (before.at(scene.now), after.at(scene.now));
         for (order, sentence) in sentences(&before, &after, filters < SHADOWED_FILTERS_MAX) {
             said.entry((order, sentence)).or_default().extend(hosts.iter().map(|h| (*h).clone()));
         }
@@ -103,12 +103,6 @@ pub fn judged(scene: &Scene<'_>) -> Outcome {
         outcome.effects.push(Effect { kind: EffectKind::Keeps, severity: Severity::Informational, sentence, hosts });
     }
     outcome
-}
-
-/// Rules that have ended decide about nothing.
-fn alive(filter: &Filter, now: Timestamp) -> Filter {
-    let rules = filter.rules.iter().filter(|rule| rule.ends_at.is_none_or(|end| end > now)).cloned().collect();
-    Filter { rules, sets: filter.sets.clone(), defaults: filter.defaults }
 }
 
 /// What a sentence is about, the most important first.

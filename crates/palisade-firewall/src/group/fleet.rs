@@ -145,6 +145,9 @@ impl Stored {
             if let Some(member) = fleet.hosts.iter_mut().find(|m| m.id == row.host) {
                 member.isolated = made && !released;
             }
+            if let Some(end) = row.ends_at {
+                fleet.isolation_ends.insert(row.host.clone(), end);
+            }
         }
         Ok(fleet)
     }
@@ -188,18 +191,15 @@ impl Ready {
         Ok(Ready { confirmed: resolver(&[])?, tried })
     }
 
-    /// What a host gets: its filter, and the one that it tries. `None` if it would have too many rules.
-    pub fn filter(&self, host: &HostId, now: Timestamp) -> Option<(Filter, Option<Candidate>)> {
-        let Some(confirmed) = self.confirmed.filter(host) else { return Some((Filter::default(), None)) };
-        if self.confirmed.too_many(host).is_some() {
-            return None;
-        }
+    /// What a host gets: its filter, and the one that it tries.
+    pub fn filter(&self, host: &HostId, now: Timestamp) -> (Filter, Option<Candidate>) {
+        let Some(confirmed) = self.confirmed.filter(host) else { return (Filter::default(), None) };
         for (plan, until, resolver) in self.tried.iter().filter(|(_, until, _)| *until > now) {
             if let Some(filter) = resolver.filter(host).filter(|filter| *filter != confirmed) {
-                return Some((confirmed, Some(Candidate { plan: plan.clone(), until: *until, filter })));
+                return (confirmed, Some(Candidate { plan: plan.clone(), until: *until, filter }));
             }
         }
-        Some((confirmed, None))
+        (confirmed, None)
     }
 
     /// Hosts with the same key get the same.

@@ -18,6 +18,8 @@ use std::sync::Arc;
 pub const TOPIC: &str = "firewall/groups";
 /// A list of 100,000 IPv6 networks has 5 MB.
 const SPEC_BYTES_MAX: usize = 8 << 20;
+/// Names that no group may have: rules, counters and pages that belong to no group begin with them.
+const RESERVED: &[&str] = &["default", "policy", "isolation", "intra", "domain", "starter"];
 /// Documents that an error names.
 const NAMED_MAX: usize = 3;
 
@@ -92,6 +94,10 @@ impl Kind for Which {
 
     fn normalise(&self, name: &str, spec: &Value) -> Result<(String, Value), ApiError> {
         kind::name_checked(name)?;
+        if *self == Which::Group && RESERVED.contains(&name) {
+            let why = format!("`{name}` is no name for a security group: it stands before rules that belong to none");
+            return Err(ApiError::invalid(why).at("name").hint("choose another one"));
+        }
         let spec = match self {
             Which::Group => json!(normal::group(kind::spec_of(spec)?)?),
             Which::List => json!(normal::list(kind::spec_of(spec)?)?),
@@ -209,7 +215,7 @@ async fn known(which: Which, db: &mut SqliteConnection, changes: &[SpecChange]) 
             unnamed(which, &change.name, &rows).map_err(refused)?;
             continue;
         };
-        for (place, peer) in peers(which, new)? {
+        for (n, m, peer) in peers(which, new)? {
             let (word, name, all) = match &peer {
                 Peer::Group(name) => ("security group", name.as_str(), &groups),
                 Peer::List(name) => ("prefix list", name.as_str(), &lists),
@@ -217,6 +223,7 @@ async fn known(which: Which, db: &mut SqliteConnection, changes: &[SpecChange]) 
                 _ => continue,
             };
             if !all.contains(name) {
+                let place = place(which, change.written.as_ref(), (n, m), &peer);
                 let error = ApiError::conflict(format!("there is no {word} `{name}`")).at(place);
                 return Err(refused(match kind::nearest(name, all.iter().copied()) {
                     Some(near) => error.hint(format!("did you mean `{near}`?")),
@@ -228,24 +235,33 @@ async fn known(which: Which, db: &mut SqliteConnection, changes: &[SpecChange]) 
     Ok(())
 }
 
-/// The peers of a document, with their places.
-fn peers(which: Which, spec: &Value) -> Result<Vec<(String, Peer)>, Refused> {
+/// The peers of a document, with the place of their rule, or exception, and their own in it.
+fn peers(which: Which, spec: &Value) -> Result<Vec<(usize, usize, Peer)>, Refused> {
     let unreadable = |error| Refused { index: None, error };
-    let placed = |of: &str, n: usize, peers: Vec<Peer>| -> Vec<(String, Peer)> {
-        let place = |(m, peer)| (format!("spec.{of}[{n}].peers[{m}]"), peer);
-        peers.into_iter().enumerate().map(place).collect()
-    };
+    let placed = |n: usize, peers: Vec<Peer>| peers.into_iter().enumerate().map(move |(m, peer)| (n, m, peer));
     Ok(match which {
         Which::List => Vec::new(),
         Which::Group => {
             let spec: SecurityGroupSpec = kind::spec_of(spec).map_err(unreadable)?;
-            spec.rules.into_iter().enumerate().flat_map(|(n, rule)| placed("rules", n, rule.peers)).collect()
+            spec.rules.into_iter().enumerate().flat_map(|(n, rule)| placed(n, rule.peers)).collect()
         }
         Which::Policy => {
             let spec: PortPolicySpec = kind::spec_of(spec).map_err(unreadable)?;
-            spec.exceptions.into_iter().enumerate().flat_map(|(n, e)| placed("exceptions", n, e.peers)).collect()
+            spec.exceptions.into_iter().enumerate().flat_map(|(n, e)| placed(n, e.peers)).collect()
         }
     })
+}
+
+/// Where a peer stands: in the document as it was written, whose rules and peers are not sorted yet; as
+/// stored where that is not known.
+fn place(which: Which, written: Option<&Value>, (n, m): (usize, usize), peer: &Peer) -> String {
+    let of = if which == Which::Policy { "exceptions" } else { "rules" };
+    let rules = written.and_then(|spec| spec[of].as_array()).map(Vec::as_slice).unwrap_or_default();
+    let is_it = |text: &Value| text.as_str().is_some_and(|text| text.parse::<Peer>().as_ref() == Ok(peer));
+    let in_rule = |rule: &Value| rule["peers"].as_array().and_then(|peers| peers.iter().position(is_it));
+    let found = rules.iter().enumerate().find_map(|(n, rule)| Some((n, in_rule(rule)?)));
+    let (n, m) = found.unwrap_or((n, m));
+    format!("spec.{of}[{n}].peers[{m}]")
 }
 
 /// Refuses to remove what a document names, or named before a plan that may be undone.

@@ -346,6 +346,9 @@ pub struct PortPolicySpec {
     /// What becomes of what a member of a group begins and no rule decides.
     #[serde(default = "allow")]
     pub default_out: Action,
+    /// How its hosts stand to those of other security domains.
+    #[serde(default, skip_serializing_if = "Domains::is_default")]
+    pub domains: Domains,
     /// What is let past this policy, to the groups, until a date.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exceptions: Vec<PortException>,
@@ -360,8 +363,24 @@ impl Default for PortPolicySpec {
             private: Vec::new(),
             web_ports: web_ports(),
             default_out: allow(),
+            domains: Domains::default(),
             exceptions: Vec::new(),
         }
+    }
+}
+
+/// Security domains: a host is in the one that its tag `domain` names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Domains {
+    /// Whether what hosts of other domains begin is denied before any group is asked. What a host of a
+    /// domain begins itself is judged on the other side.
+    pub isolate: bool,
+}
+
+impl Domains {
+    fn is_default(&self) -> bool {
+        *self == Domains::default()
     }
 }
 

@@ -5,6 +5,8 @@
 //! of the [`policy`] and of isolation before them. Hosts with the same [`Resolver::key`] have equal
 //! filters.
 
+mod bounded;
+mod domain;
 mod policy;
 mod sets;
 
@@ -49,6 +51,8 @@ pub struct Fleet {
     pub lists: BTreeMap<String, PrefixListSpec>,
     /// Port policies by name.
     pub policies: BTreeMap<String, PortPolicySpec>,
+    /// Until when hosts are cut off, of those for which that is known.
+    pub isolation_ends: BTreeMap<HostId, Timestamp>,
 }
 
 /// The tag whose value is the security domain of a host.
@@ -161,8 +165,12 @@ impl Resolver {
         self.sets.get(name).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// The filter of one host; `None` for a host that is not in the fleet.
+    /// The filter of one host, within the bound of its rules; `None` for a host that is not in the fleet.
     pub fn filter(&self, host: &HostId) -> Option<Filter> {
+        self.whole(host).map(bounded::bounded)
+    }
+
+    fn whole(&self, host: &HostId) -> Option<Filter> {
         let n = *self.place.get(host)?;
         let member = &self.fleet.hosts[n];
         let (groups, policy) = (&self.groups_of[n], self.policy_of[n]);
@@ -170,9 +178,10 @@ impl Resolver {
             return Some(Filter::default());
         }
         let defaults = self.defaults(n);
-        let mut rules = if member.isolated { isolation().to_vec() } else { Vec::new() };
+        let mut rules = if member.isolated { isolation(self.isolation_end(host)).to_vec() } else { Vec::new() };
         let mut names: BTreeSet<&str> = BTreeSet::new();
         rules.extend(self.policy_rules(n));
+        rules.extend(domain::rule(self, n));
         let of_policy: BTreeSet<String> = rules.iter().flat_map(|rule| sets_of(&rule.peers)).cloned().collect();
         names.extend(of_policy.iter().map(String::as_str));
         let begin = rules.len();
@@ -186,6 +195,10 @@ impl Resolver {
         }
         let set = |name: &&str| AddressSet { name: (*name).to_owned(), ranges: self.set(name).to_vec() };
         Some(Filter { rules, sets: names.iter().map(set).collect(), defaults: Some(defaults) })
+    }
+
+    fn isolation_end(&self, host: &HostId) -> Option<Timestamp> {
+        self.fleet.isolation_ends.get(host).copied()
     }
 
     fn defaults(&self, n: usize) -> Defaults {
@@ -212,13 +225,16 @@ impl Resolver {
         let n = *self.place.get(host)?;
         let member = &self.fleet.hosts[n];
         let policy = self.policy_of[n].and_then(|p| self.fleet.policies.get(&self.policies[p].0));
-        let exceptions = policy.map(|p| policy::in_force(p, member, self.now).iter().map(|(n, _)| *n).collect());
-        let exceptions: Vec<usize> = exceptions.unwrap_or_default();
+        // ended ones too: a host is told of them until somebody removes them
+        let exceptions = policy.map(|p| policy::of_host(p, member).map(|(n, e)| (n, e.ends_at > self.now)).collect());
+        let exceptions: Vec<(usize, bool)> = exceptions.unwrap_or_default();
         let (groups, of, databases) = (&self.groups_of[n], self.policy_of[n], &member.databases);
         if groups.is_empty() && of.is_none() && !member.isolated {
             return Some("unfiltered".to_owned());
         }
-        Some(format!("{groups:?} {of:?} {exceptions:?} {databases:?} {}", member.isolated))
+        let isolated = member.isolated.then(|| self.isolation_end(host));
+        let domain = domain::isolated(self, n);
+        Some(format!("{groups:?} {of:?} {exceptions:?} {databases:?} {isolated:?} {domain:?}"))
     }
 
     /// The first thing of which a host would have too many.
@@ -229,7 +245,11 @@ impl Resolver {
         let own = |g: &usize| self.groups[*g].rules.len() + usize::from(self.groups[*g].intra == Intra::Allow);
         let rules = groups.iter().map(own).sum::<usize>();
         // the layers before the groups' are a handful, and are counted only when it matters
-        let rules = if rules + policy::RULES_MAX > RULES_PER_HOST_MAX { self.filter(host)?.rules.len() } else { rules };
+        let rules = if rules + policy::RULES_MAX > RULES_PER_HOST_MAX {
+            bounded::counted(&self.whole(host)?.rules)
+        } else {
+            rules
+        };
         over("groups", groups.len(), GROUPS_PER_HOST_MAX).or(over("rules", rules, RULES_PER_HOST_MAX))
     }
 
@@ -253,10 +273,20 @@ impl Resolver {
         self.fleet.groups.iter().filter(move |(_, spec)| holds(spec))
     }
 
-    /// In how many groups a host would be, and how many rules of groups it would evaluate.
+    /// In how many groups a host would be, and how many rules it would evaluate: as
+    /// [`Resolver::too_many`], for a host as it was, or will be.
     pub fn weight(&self, member: &Member) -> (usize, usize) {
-        let rules = |spec: &SecurityGroupSpec| spec.rules.iter().filter(|rule| rule.enabled).count();
-        self.groups_with(member).fold((0, 0), |(groups, sum), (_, spec)| (groups + 1, sum + rules(spec)))
+        let holds = |p: &&PortPolicySpec| p.hosts.holds(&member.id, &member.tags, member.region.as_deref());
+        let policy = self.fleet.policies.values().find(holds);
+        let default = PortPolicySpec::default();
+        let shut = policy::rules(policy.unwrap_or(&default), member, self.now).len();
+        let domain = usize::from(policy.is_some_and(|p| p.domains.isolate));
+        let own = |spec: &SecurityGroupSpec| {
+            let between = if spec.intra == Intra::Allow { 2 } else { 0 };
+            between + spec.rules.iter().filter(|rule| rule.enabled).count()
+        };
+        let count = |(groups, sum), (_, spec): (_, &SecurityGroupSpec)| (groups + 1, sum + own(spec));
+        self.groups_with(member).fold((0, shut + domain), count)
     }
 
     /// The hosts whose filter names one of these sets.
@@ -268,7 +298,8 @@ impl Resolver {
             exceptions.iter().flat_map(|e| &e.peers).filter_map(sets::name_of).any(|s| sets.contains(&s))
         };
         let of_policies = self.policies.iter().filter(excepted).flat_map(|(_, hosts)| hosts.iter());
-        of_groups.chain(of_policies).map(|n| &self.fleet.hosts[*n].id).collect()
+        let all = of_groups.chain(of_policies).copied().chain(domain::users(self, sets));
+        all.map(|n| &self.fleet.hosts[n].id).collect()
     }
 
     /// Addresses that more than one host says are its own, with who does.
@@ -329,6 +360,7 @@ fn of_group(group: &str, rule: &GroupRule) -> Rule {
         types: rule.types.clone(),
         peers: peers(&id, &rule.peers),
         log: rule.log,
+        starts_at: None,
         ends_at: rule.ends_at,
         id,
     }
@@ -354,9 +386,10 @@ fn sets_of(peers: &Peers) -> &[String] {
     }
 }
 
-fn isolation() -> [Rule; 2] {
+fn isolation(ends_at: Option<Timestamp>) -> [Rule; 2] {
     let rule = |id: &str, direction| Rule {
         peers: Peers::Any,
+        ends_at,
         ..blank(id.to_owned(), Layer::Isolation, direction, Action::Deny)
     };
     [rule("isolation/in", Direction::In), rule("isolation/out", Direction::Out)]
@@ -388,6 +421,7 @@ fn blank(id: String, layer: Layer, direction: Direction, action: Action) -> Rule
         types: Vec::new(),
         peers: Peers::Any,
         log: false,
+        starts_at: None,
         ends_at: None,
     }
 }

@@ -289,6 +289,25 @@ pub async fn revision_raise(db: &mut SqliteConnection) -> Result<(), GuardError>
     Ok(())
 }
 
+/// Until when hosts have been told of what has ended.
+pub async fn ended_at(db: &mut SqliteConnection) -> Result<Timestamp, GuardError> {
+    let row: Option<(i64,)> =
+        sqlx::query_as("SELECT ended_at FROM firewall_revision WHERE id = 1").fetch_optional(db).await?;
+    Ok(at(row.map_or(0, |(ms,)| ms)))
+}
+
+/// They have been told of everything until `until`.
+pub async fn ended_at_put(db: &mut SqliteConnection, until: Timestamp) -> Result<(), GuardError> {
+    sqlx::query(
+        "INSERT INTO firewall_revision (id, n, ended_at) VALUES (1, 1, $1)
+         ON CONFLICT (id) DO UPDATE SET ended_at = excluded.ended_at",
+    )
+    .bind(until.as_millisecond())
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// What a rule has decided about, over all hosts or on one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Hits {

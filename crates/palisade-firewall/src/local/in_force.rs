@@ -92,6 +92,7 @@ fn rule(id: &str, direction: Direction, ends_at: Option<Timestamp>) -> Rule {
         types: Vec::new(),
         peers: Peers::Any,
         log: false,
+        starts_at: None,
         ends_at,
     }
 }

@@ -23,7 +23,7 @@ pub struct Wish {
     pub trial: Option<(Filter, Timestamp)>,
     /// What none of it cuts.
     pub uncut: Uncut,
-    /// When some of it ends next, so that it has to be planned anew.
+    /// When some of it begins or ends next, so that it has to be planned anew.
     pub next_end: Option<Timestamp>,
 }
 
@@ -36,8 +36,8 @@ pub type Compile<'a> = dyn FnMut(&Filter) -> Arc<Program> + 'a;
 pub fn wish(server: &Spec, local: &Spec, now: Timestamp) -> Wish {
     let InForce { filter, candidate } = in_force(server, local, now);
     let filters = std::iter::once(&filter).chain(candidate.as_ref().map(|c| &c.filter));
-    let ends = filters.flat_map(|filter| &filter.rules).filter_map(|rule| rule.ends_at);
-    let next_end = ends.chain(candidate.as_ref().map(|c| c.until)).filter(|end| *end > now).min();
+    let changes = filters.filter_map(|filter| filter.next_change(now));
+    let next_end = changes.chain(candidate.as_ref().map(|c| c.until)).filter(|end| *end > now).min();
     let trial = candidate.map(|c| (filtering(&c.filter, now).unwrap_or_else(open), c.until));
     Wish { filter: filtering(&filter, now), trial, next_end, ..Wish::default() }
 }
@@ -48,12 +48,10 @@ fn open() -> Filter {
     Filter { defaults: Some(Defaults { inbound: Action::Allow, outbound: Action::Allow }), ..Filter::default() }
 }
 
-/// Without the rules that have ended; `None` if nothing chose this host.
+/// Without the rules that have ended, or have not begun; `None` if nothing chose this host.
 fn filtering(filter: &Filter, now: Timestamp) -> Option<Filter> {
     filter.defaults?;
-    let mut filter = filter.clone();
-    filter.rules.retain(|rule| rule.ends_at.is_none_or(|end| end > now));
-    Some(filter)
+    Some(filter.at(now))
 }
 
 /// All of it as it has to stand in the kernel.

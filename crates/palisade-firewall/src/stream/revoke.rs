@@ -119,6 +119,7 @@ mod tests {
             types: Vec::new(),
             peers,
             log: false,
+            starts_at: None,
             ends_at: None,
         };
         Filter { rules: vec![rule], sets: vec![AddressSet { name: "s".to_owned(), ranges }], defaults: None }

@@ -39,7 +39,8 @@ async fn list(server: &Server) -> Vec<ResourceRow> {
 }
 
 async fn delete(server: &Server, name: &str) -> Result<Applied, ApplyError> {
-    resource::delete(&server.context, &caller(), &kinds(server), ("AddressAllow", name), None, false).await
+    resource::delete(&server.context, &caller(), &kinds(server), ("AddressAllow", name), resource::Deleting::default())
+        .await
 }
 
 #[tokio::test]

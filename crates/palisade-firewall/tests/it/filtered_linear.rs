@@ -87,6 +87,7 @@ pub fn rule(id: &str, text: &str) -> Rule {
             },
         },
         log: false,
+        starts_at: None,
         ends_at: None,
     }
 }

@@ -102,6 +102,7 @@ fn rule() -> impl Strategy<Value = Rule> {
             types: if matches!(protocol, Icmp | Icmpv6) { types } else { Vec::new() },
             peers,
             log,
+            starts_at: None,
             ends_at: ends.map(|s| now() + jiff::SignedDuration::from_secs(s)),
         },
     )

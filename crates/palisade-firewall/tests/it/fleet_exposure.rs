@@ -29,6 +29,7 @@ fn rule(id: &str, action: Action, ports: &[u16], peers: Peers) -> Rule {
         types: Vec::new(),
         peers,
         log: false,
+        starts_at: None,
         ends_at: None,
     }
 }

@@ -205,6 +205,7 @@ pub fn everybody() -> Rule {
         types: Vec::new(),
         peers: Peers::Any,
         log: false,
+        starts_at: None,
         ends_at: None,
     }
 }

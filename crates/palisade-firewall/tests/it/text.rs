@@ -33,6 +33,7 @@ fn allow(id: &str, protocol: Protocol, ports: &[&str], peers: Peers) -> Rule {
         types: Vec::new(),
         peers,
         log: false,
+        starts_at: None,
         ends_at: None,
     }
 }

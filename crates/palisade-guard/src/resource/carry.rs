@@ -33,6 +33,8 @@ pub struct Edit<'k> {
     pub old: Option<ResourceRow>,
     /// What shall stand; `None` to remove it.
     pub new: Option<Value>,
+    /// The same as it was given, before it was put in normal form.
+    pub written: Option<Value>,
     /// How the new version comes to be.
     pub source: Source,
     /// What is overwritten knowingly.
@@ -50,7 +52,12 @@ impl Edit<'_> {
     }
 
     fn change(&self) -> SpecChange {
-        SpecChange { name: self.name.clone(), old: self.old.as_ref().map(|o| o.spec.clone()), new: self.new.clone() }
+        SpecChange {
+            name: self.name.clone(),
+            old: self.old.as_ref().map(|o| o.spec.clone()),
+            new: self.new.clone(),
+            written: self.written.clone(),
+        }
     }
 
     fn called(&self) -> String {

@@ -16,7 +16,7 @@ use crate::store::{self, ResourceRow, Source};
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use palisade_core::{Event, Outcome, Severity, Timestamp};
+use palisade_core::{Event, Outcome, Severity, Span, Timestamp};
 use serde_json::Value;
 use sqlx::{Connection, SqliteConnection};
 use std::collections::BTreeMap;
@@ -66,7 +66,7 @@ pub async fn apply(
     caller: &Caller,
     params: ApplyParams,
 ) -> Result<Applied, ApplyError> {
-    let trying = trying(&params)?;
+    let trying = trying(params.force, params.probation)?;
     let all = read(kinds, params.resources)?;
     let mut tx = context.begin().await?;
     let now = context.now();
@@ -83,23 +83,37 @@ pub async fn apply(
     end(context, kinds, (caller, trying), tx, edits, params.dry_run).await
 }
 
-fn trying(params: &ApplyParams) -> Result<Trying, ApiError> {
-    let probation_s = params.probation.map(|span| span.as_secs());
+fn trying(force: bool, probation: Option<Span>) -> Result<Trying, ApiError> {
+    let probation_s = probation.map(|span| span.as_secs());
     if probation_s.is_some_and(|s| s > PROBATION_S_MAX) {
         return Err(ApiError::invalid("`probation` is longer than 1d").at("probation"));
     }
-    Ok(Trying { force: params.force, probation_s: probation_s.and_then(|s| u32::try_from(s).ok()) })
+    Ok(Trying { force, probation_s: probation_s.and_then(|s| u32::try_from(s).ok()) })
 }
 
-/// Deletes one resource; `version` is the one that was seen, if any was.
+/// How one resource is deleted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Deleting {
+    /// The version that was seen, if any was.
+    pub version: Option<u64>,
+    /// Only said, not done.
+    pub dry_run: bool,
+    /// Done although it would be refused, because it could cut somebody off.
+    pub force: bool,
+    /// How long it is tried, if the caller says so.
+    pub probation: Option<Span>,
+}
+
+/// Deletes one resource.
 pub async fn delete(
     context: &ServerContext,
     caller: &Caller,
     kinds: &Kinds,
     (kind, name): (&str, &str),
-    version: Option<u64>,
-    dry_run: bool,
+    deleting: Deleting,
 ) -> Result<Applied, ApplyError> {
+    let Deleting { version, dry_run, force, probation } = deleting;
+    let trying = trying(force, probation)?;
     let kind = kinds.find(kind)?;
     let mut tx = context.begin().await?;
     let mut standing = current::settle(&mut tx, kind, Some(name), context.now()).await?;
@@ -118,8 +132,16 @@ pub async fn delete(
         let conflict = conflict(&mut tx, caller, kind, &document, &Value::Null, Some(&row)).await?;
         return Err(refused(context, tx, caller, dry_run, conflicting(vec![conflict])).await?);
     }
-    let edit = Edit { kind, name: name.to_owned(), old: Some(row), new: None, source: Source::Edit, overwrites: None };
-    end(context, kinds, (caller, Trying::default()), tx, vec![edit], dry_run).await
+    let edit = Edit {
+        kind,
+        name: name.to_owned(),
+        old: Some(row),
+        new: None,
+        written: None,
+        source: Source::Edit,
+        overwrites: None,
+    };
+    end(context, kinds, (caller, trying), tx, vec![edit], dry_run).await
 }
 
 /// The error about a resource that is not there, with the name that is most like it.
@@ -270,7 +292,8 @@ async fn judged<'k>(
             updated_at: row.updated_at,
         });
         let source = basis::source(&document);
-        edits.push(Edit { kind, name, old: row.cloned(), new: Some(spec), source, overwrites });
+        let written = Some(document.spec);
+        edits.push(Edit { kind, name, old: row.cloned(), new: Some(spec), written, source, overwrites });
     }
     if !conflicts.is_empty() {
         return Err(conflicting(conflicts));

@@ -32,6 +32,7 @@ pub async fn undo(
             name: name.clone(),
             new: before.and_then(|row| row.spec),
             old: standing,
+            written: None,
             source: Source::Edit,
             overwrites: None,
         });

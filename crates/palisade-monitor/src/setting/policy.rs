@@ -166,7 +166,7 @@ mod tests {
     }
 
     fn change(name: &str, spec: Value) -> SpecChange {
-        SpecChange { name: name.to_owned(), old: None, new: (!spec.is_null()).then_some(spec) }
+        SpecChange { name: name.to_owned(), old: None, new: (!spec.is_null()).then_some(spec), written: None }
     }
 
     #[test]

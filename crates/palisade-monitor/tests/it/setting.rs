@@ -105,7 +105,10 @@ async fn a_sampling_reaches_the_hosts_of_its_scope_and_says_so() {
     // one more that is slower changes nothing for anybody
     let done = fleet.apply(&[("Sampling", "slow", json!({ "scope": web(), "interval": "1m" }))]).await.unwrap();
     assert!(done.plan.hosts.is_empty());
-    let done = resource::delete(&fleet.context, &caller(), &kinds(), ("Sampling", "fast"), None, false).await.unwrap();
+    let done =
+        resource::delete(&fleet.context, &caller(), &kinds(), ("Sampling", "fast"), resource::Deleting::default())
+            .await
+            .unwrap();
     assert_eq!(names(&done.plan.hosts), ["web-1", "web-2"]);
     assert_eq!(fleet.spec("web-1").await, SettingSpec::default());
 }
@@ -155,7 +158,9 @@ async fn a_host_has_64_watches_and_no_more() {
     assert_eq!((error.status().as_u16(), error.path()), (409, Some("resources[0].spec.scope")), "{error:?}");
     assert_eq!(fleet.spec("db-1").await.watches.len(), 64);
     // one goes, another comes, in one change
-    let removed = resource::delete(&fleet.context, &caller(), &kinds(), ("ProcessWatch", "w-00"), None, false).await;
+    let removed =
+        resource::delete(&fleet.context, &caller(), &kinds(), ("ProcessWatch", "w-00"), resource::Deleting::default())
+            .await;
     removed.unwrap();
     fleet.apply(&all[64..]).await.unwrap();
 }

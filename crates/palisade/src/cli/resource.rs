@@ -69,6 +69,13 @@ pub struct DeleteArgs {
     /// Show the plan and change nothing
     #[arg(long)]
     dry_run: bool,
+    /// How long a change that could cut somebody off is tried before it is undone by itself, unless its
+    /// plan is kept; 0s for none
+    #[arg(long, value_name = "TIME")]
+    probation: Option<Span>,
+    /// Do also what is refused because it could cut somebody off; that is on probation in any case
+    #[arg(long)]
+    force: bool,
 }
 
 pub async fn apply(args: &ApplyArgs, context: &CliContext) -> Result<ExitCode> {
@@ -178,7 +185,15 @@ async fn list(context: &CliContext, kind: &str) -> Result<Vec<Value>> {
 
 pub async fn delete(args: &DeleteArgs, context: &CliContext) -> Result<ExitCode> {
     let path = path_of(&args.kind, &args.name);
-    let path = query(&path, &[("dry_run", args.dry_run.then_some("true"))]);
+    let probation = args.probation.map(|span| span.to_string());
+    let path = query(
+        &path,
+        &[
+            ("dry_run", args.dry_run.then_some("true")),
+            ("force", args.force.then_some("true")),
+            ("probation", probation.as_deref()),
+        ],
+    );
     let done = context.client.call("DELETE", &path, None).await?;
     if args.dry_run || context.output == Output::Table {
         print::plan(context, &done);

@@ -151,6 +151,8 @@ pub struct NewIdentity {
     pub host: HostId,
     /// Its certificate and its issuer's (PEM).
     pub chain: String,
+    /// The other hosts that get other specs by it: their agents are told after the commit.
+    pub others: Vec<HostId>,
 }
 
 /// Gives a copy that was refused on this connection the next free name, with region and tags of its
@@ -180,11 +182,10 @@ pub async fn new_identity(server: &Server, tx: &mut Write, peer: &Peer, csr: &st
     store::host_put(tx, &row).await?;
     certificates::certificate_insert(tx, &name, &signed, now).await?;
     fleet::welcome(server, tx, &name).await?;
-    // the agents of others hear of it with their next heartbeat
-    server.context.host_changed(tx, &name).await?;
+    let others = server.context.host_changed(tx, &name).await?;
     let message = format!("the copy of {} is {name} now, with profile observe", peer.host);
     server.context.record(tx, &event(&name, "frame.host.join", Severity::Informational, message, now)).await?;
-    Ok(NewIdentity { host: name, chain: signed.chain_pem })
+    Ok(NewIdentity { host: name, chain: signed.chain_pem, others })
 }
 
 fn event(host: &HostId, kind: &str, severity: Severity, message: String, now: Timestamp) -> Event {

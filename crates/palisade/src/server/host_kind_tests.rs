@@ -70,7 +70,7 @@ impl Bench {
 
     async fn delete(&self, role: Role, name: &str) -> Result<Applied, ApplyError> {
         let caller = Caller { name: "anna".to_owned(), role, address: None };
-        resource::delete(&self.context, &caller, &self.kinds, ("Host", name), None, false).await
+        resource::delete(&self.context, &caller, &self.kinds, ("Host", name), resource::Deleting::default()).await
     }
 
     async fn shown(&self, name: &str) -> Option<store::ResourceRow> {

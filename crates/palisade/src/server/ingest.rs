@@ -74,7 +74,7 @@ pub async fn run(server: Server, mut queue: Queue) {
 async fn store_batch(server: &Server, batch: Vec<Waiting>) {
     let stored = store_all(server, &batch).await;
     match stored {
-        Ok((answers, topics)) => {
+        Ok((answers, told)) => {
             for (waiting, answer) in batch.into_iter().zip(answers) {
                 let taken = answer.is_ok();
                 // nobody waits any more: the agent will repeat it and be told that it is stored
@@ -86,8 +86,11 @@ async fn store_batch(server: &Server, batch: Vec<Waiting>) {
                     plans::operator_seen(server, &waiting.up.host, at);
                 }
             }
-            if !topics.is_empty() {
-                server.context.publish(&topics.iter().map(String::as_str).collect::<Vec<_>>());
+            if !told.hosts.is_empty() {
+                server.context.wake_agents_of(&told.hosts.into_iter().collect::<Vec<_>>());
+            }
+            if !told.topics.is_empty() {
+                server.context.publish(&told.topics.iter().map(String::as_str).collect::<Vec<_>>());
             }
         }
         Err(error) => {
@@ -103,13 +106,21 @@ async fn store_batch(server: &Server, batch: Vec<Waiting>) {
 
 type Answers = Vec<Result<Acknowledged, ApiError>>;
 
-async fn store_all(server: &Server, batch: &[Waiting]) -> Result<(Answers, BTreeSet<String>), GuardError> {
-    let mut topics = BTreeSet::new();
+/// Whom a batch concerns, told after the commit.
+#[derive(Default)]
+struct Told {
+    topics: BTreeSet<String>,
+    /// Hosts that get another spec.
+    hosts: BTreeSet<HostId>,
+}
+
+async fn store_all(server: &Server, batch: &[Waiting]) -> Result<(Answers, Told), GuardError> {
+    let mut told = Told::default();
     let mut answers = Vec::with_capacity(batch.len());
     let mut tx = server.begin().await?;
     for waiting in batch {
         let mut own = tx.begin().await?;
-        match store_one(server, &mut own, &waiting.up, &mut topics).await {
+        match store_one(server, &mut own, &waiting.up, &mut told).await {
             Ok(streams) => {
                 own.commit().await?;
                 answers.push(Ok(Acknowledged { streams, after_ms: server.ingest.pause_ms() }));
@@ -122,40 +133,41 @@ async fn store_all(server: &Server, batch: &[Waiting]) -> Result<(Answers, BTree
         }
     }
     tx.commit().await?;
-    Ok((answers, topics))
+    Ok((answers, told))
 }
 
 async fn store_one(
     server: &Server,
     db: &mut SqliteConnection,
     up: &Up,
-    topics: &mut BTreeSet<String>,
+    told: &mut Told,
 ) -> Result<BTreeMap<String, u64>, GuardError> {
     for look in &up.looks {
         for (section, new) in &look.sections {
-            section_changed(server, db, &up.host, &look.guard, section, new, look.observed_at).await?;
+            let hosts = section_changed(server, db, &up.host, &look.guard, section, new, look.observed_at).await?;
+            told.hosts.extend(hosts);
         }
         let change = store::look_put(db, &up.host, look).await?;
         for serve in server.guards.iter().filter_map(|g| g.server.as_ref()) {
             serve.findings_changed(db, &up.host, &change, look.observed_at).await?;
         }
-        topics.extend(["findings".to_owned(), "hosts".to_owned(), look.guard.clone()]);
+        told.topics.extend(["findings".to_owned(), "hosts".to_owned(), look.guard.clone()]);
     }
     let mut streams = BTreeMap::new();
     for (word, records) in &up.records {
         if let Some(seq) = ingest(server, db, &up.host, word, records).await? {
             streams.insert(word.clone(), seq);
-            topics.insert(word.clone());
+            told.topics.insert(word.clone());
         }
     }
     let now = server.context.now();
     for report in up.reports.iter().filter(|r| r.host == up.host) {
         take_report(server, db, report, now).await?;
-        topics.extend(["plans".to_owned(), report.guard.clone(), "journal".to_owned()]);
+        told.topics.extend(["plans".to_owned(), report.guard.clone(), "journal".to_owned()]);
     }
     for job in &up.jobs {
         store::job_put(db, &up.host, job).await?;
-        topics.insert("orders".to_owned());
+        told.topics.insert("orders".to_owned());
     }
     for (word, at) in &up.feeds {
         if let Some(serve) = server.guard(word).and_then(|g| g.server.as_ref()) {
@@ -164,7 +176,7 @@ async fn store_one(
     }
     if !up.lost.is_empty() {
         store::lost_put(db, &up.host, &up.lost).await?;
-        topics.insert("hosts".to_owned());
+        told.topics.insert("hosts".to_owned());
     }
     Ok(streams)
 }
@@ -177,8 +189,8 @@ async fn section_changed(
     section: &str,
     new: &serde_json::Value,
     at: Timestamp,
-) -> Result<(), GuardError> {
-    let Some(serve) = server.guard(word).and_then(|g| g.server.as_ref()) else { return Ok(()) };
+) -> Result<Vec<HostId>, GuardError> {
+    let Some(serve) = server.guard(word).and_then(|g| g.server.as_ref()) else { return Ok(Vec::new()) };
     let old = store::section(db, host, word, section).await?.map(|(_, body)| body);
     serve.section_changed(db, host, section, old.as_ref(), new, at).await
 }

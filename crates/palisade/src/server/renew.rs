@@ -37,6 +37,7 @@ async fn renew(
         peer::admitted(&mut tx, &peer).await?;
         let new = clone::new_identity(&server, &mut tx, &connection, &params.csr).await?;
         tx.commit().await?;
+        server.context.wake_agents_of(&new.others);
         server.context.publish(&["hosts", "journal"]);
         tracing::warn!(host.id = %peer.host, copy = %new.host, "a copy of a host has a name of its own now");
         return Ok(Json(Renewed { chain: new.chain }));

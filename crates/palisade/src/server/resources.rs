@@ -4,9 +4,10 @@ use super::Server;
 use super::host_kind::HostResource;
 use axum::Json;
 use axum::extract::{Path, Query, State as Inject};
+use palisade_core::Span;
 use palisade_guard::api::{ApiError, Body, Caller, ErrorBody, Operator, Page, PageParams};
 use palisade_guard::resource::{
-    self, Applied, ApplyError, ApplyParams, ConflictBody, Kinds, ResourceView, VersionView,
+    self, Applied, ApplyError, ApplyParams, ConflictBody, Deleting, Kinds, ResourceView, VersionView,
 };
 use palisade_guard::{Entry, Kind, kind, store};
 use serde::{Deserialize, Serialize};
@@ -37,7 +38,7 @@ pub struct KindView {
 }
 
 /// How a resource is removed.
-#[derive(Debug, Clone, Copy, Deserialize, IntoParams)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct DeleteParams {
@@ -46,6 +47,13 @@ pub struct DeleteParams {
     /// Answer with the plan and change nothing.
     #[serde(default)]
     dry_run: bool,
+    /// Do also what is refused because it could cut somebody off; it is then on probation in any case.
+    #[serde(default)]
+    force: bool,
+    /// How long a change that could cut somebody off is tried before it is undone by itself; `0s` for
+    /// none.
+    #[param(value_type = Option<String>)]
+    probation: Option<Span>,
 }
 
 /// The kinds of resources, in the order in which they are put.
@@ -141,6 +149,7 @@ pub async fn delete(
     Query(params): Query<DeleteParams>,
 ) -> Result<Json<Applied>, ApplyError> {
     let which = (kind.as_str(), name.as_str());
-    let done = resource::delete(&server.context, &caller, &server.kinds, which, params.version, params.dry_run);
-    done.await.map(Json)
+    let DeleteParams { version, dry_run, force, probation } = params;
+    let deleting = Deleting { version, dry_run, force, probation };
+    resource::delete(&server.context, &caller, &server.kinds, which, deleting).await.map(Json)
 }

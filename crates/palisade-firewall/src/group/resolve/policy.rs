@@ -45,17 +45,18 @@ pub fn exception_set(exception: &PortException) -> String {
     format!("policy/exception/{}", short_hash(&own.join(" ")))
 }
 
-/// The exceptions of `policy` that hold for a host at `now`, with their places.
-pub fn in_force<'p>(policy: &'p PortPolicySpec, host: &Member, now: Timestamp) -> Vec<(usize, &'p PortException)> {
+/// The exceptions of `policy` for a host, with their places, ended ones too.
+pub fn of_host<'p>(policy: &'p PortPolicySpec, host: &Member) -> impl Iterator<Item = (usize, &'p PortException)> {
     let chosen = |e: &PortException| {
         e.hosts.as_ref().is_none_or(|hosts| hosts.holds(&host.id, &host.tags, host.region.as_deref()))
     };
-    policy.exceptions.iter().enumerate().filter(|(_, e)| e.ends_at > now && chosen(e)).collect()
+    policy.exceptions.iter().enumerate().filter(move |(_, e)| chosen(e))
 }
 
-/// The rules that `policy` gives a host.
+/// The rules that `policy` gives a host: those in force at `now`, and those that begin when exceptions
+/// end, so that they end on the host without the server too.
 pub fn rules(policy: &PortPolicySpec, host: &Member, now: Timestamp) -> Vec<Rule> {
-    let exceptions: Vec<&PortException> = in_force(policy, host, now).into_iter().map(|(_, e)| e).collect();
+    let exceptions: Vec<&PortException> = of_host(policy, host).map(|(_, e)| e).filter(|e| e.ends_at > now).collect();
     let mut rules = Vec::new();
     if policy.high_risk == Action::Deny {
         for (id, protocol, ports) in [
@@ -73,8 +74,10 @@ pub fn rules(policy: &PortPolicySpec, host: &Member, now: Timestamp) -> Vec<Rule
             rules.extend(shut(id, protocol, databases(host, protocol), &named, Some(&private)));
         }
     }
-    rules.sort_by(|a, b| (a.priority, a.action, &a.id).cmp(&(b.priority, b.action, &b.id)));
+    // what begins later is what is left out first: the server tells it when it is due
+    rules.sort_by(|a, b| (a.starts_at, a.priority, &a.id).cmp(&(b.starts_at, b.priority, &b.id)));
     rules.truncate(RULES_MAX);
+    rules.sort_by(|a, b| (a.priority, a.action, &a.id).cmp(&(b.priority, b.action, &b.id)));
     rules
 }
 
@@ -109,17 +112,38 @@ fn shut(
         let of = exceptions.iter().enumerate().filter(|(_, e)| !for_databases && covers(e)).map(|(n, _)| n).collect();
         parts.entry(of).or_default().push(part);
     }
-    let mut rules = Vec::new();
-    for (of, ports) in parts {
-        let excepted: Vec<&PortException> = of.iter().map(|n| exceptions[*n]).collect();
-        let ports = ports_merged(ports);
-        let Some(peers) = all_but(&excepted, private) else { continue };
-        let id = match ports.first() {
-            Some(first) if !of.is_empty() => format!("{id}/{first}"),
-            _ => id.to_owned(),
-        };
-        rules.push(Rule { protocol, ports, peers, ..blank(id, Layer::Policy, Direction::In, Action::Deny) });
-    }
+    parts.into_iter().flat_map(|(of, ports)| stages(id, protocol, ports, &of, exceptions, private)).collect()
+}
+
+/// The rule about `ports` as long as all of the exceptions `of` hold, and one from each of their ends on.
+/// What is denied grows by every end, so none of them has to end.
+fn stages(
+    id: &str,
+    protocol: Protocol,
+    ports: Vec<Ports>,
+    of: &[usize],
+    exceptions: &[&PortException],
+    private: Option<&String>,
+) -> Vec<Rule> {
+    let ports = ports_merged(ports);
+    let id = match ports.first() {
+        Some(first) if !of.is_empty() => format!("{id}/{first}"),
+        _ => id.to_owned(),
+    };
+    let mut ends: Vec<Timestamp> = of.iter().map(|n| exceptions[*n].ends_at).collect();
+    ends.sort_unstable();
+    ends.dedup();
+    let starts = std::iter::once(None).chain(ends.into_iter().map(Some));
+    let rule = |(n, starts_at): (usize, Option<Timestamp>)| {
+        let holds = |e: &&PortException| starts_at.is_none_or(|start| e.ends_at > start);
+        let left: Vec<&PortException> = of.iter().map(|n| exceptions[*n]).filter(holds).collect();
+        let id = if n == 0 { id.clone() } else { format!("{id}/after-{n}") };
+        let denies = blank(id, Layer::Policy, Direction::In, Action::Deny);
+        Some(Rule { protocol, ports: ports.clone(), peers: all_but(&left, private)?, starts_at, ..denies })
+    };
+    let mut rules: Vec<Rule> = starts.enumerate().filter_map(rule).collect();
+    // an exception whose peers another one lets past for longer ends without a trace
+    rules.dedup_by(|later, before| later.peers == before.peers);
     rules
 }
 

@@ -1,6 +1,6 @@
 //! What each set holds.
 
-use super::{DOMAIN_TAG, Resolver, policy, rule_id};
+use super::{DOMAIN_TAG, Resolver, domain, policy, rule_id};
 use crate::group::model::Peer;
 use crate::ruleset::{Range, Until, merged};
 use palisade_core::Cidr;
@@ -27,6 +27,10 @@ pub fn all(resolver: &Resolver) -> HashMap<String, Vec<Range>> {
                 sets.insert(name.clone(), named(resolver, name));
             }
         }
+    }
+    for name in domain::sets(resolver) {
+        let held = named(resolver, &name);
+        sets.entry(name).or_insert(held);
     }
     for (name, spec) in &resolver.fleet.groups {
         for rule in &spec.rules {

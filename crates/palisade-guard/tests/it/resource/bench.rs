@@ -109,7 +109,8 @@ impl Bench {
         dry_run: bool,
     ) -> Result<Applied, ApplyError> {
         let caller = Caller { name: by.to_owned(), role: Role::Admin, address: None };
-        resource::delete(&self.context, &caller, &self.kinds, (kind, name), version, dry_run).await
+        let deleting = resource::Deleting { version, dry_run, ..resource::Deleting::default() };
+        resource::delete(&self.context, &caller, &self.kinds, (kind, name), deleting).await
     }
 
     pub async fn undo(&self, by: &str, plan: &str) -> Result<bool, ApiError> {

@@ -140,7 +140,7 @@ async fn only_an_admin_opens_private_addresses_or_sends_a_secret_elsewhere() {
             probation_s: None,
             last: true,
         };
-        let change = [SpecChange { name: "it".to_owned(), old, new }];
+        let change = [SpecChange { name: "it".to_owned(), old, new, written: None }];
         let mut tx = server.context.begin().await.unwrap();
         let result = kind_of(kind::CHANNEL).apply(&asked, &mut tx, &change).await;
         assert_eq!(result.is_ok(), allowed, "{change:?} {role:?}");
