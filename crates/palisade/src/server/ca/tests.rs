@@ -37,6 +37,7 @@ pub fn config(dir: &Path) -> Config {
         names: Vec::new(),
         host: None,
         permit: "/nonexistent".into(),
+        own_table: true,
         failsafe: Vec::new(),
         retention: Default::default(),
     }
