@@ -38,6 +38,7 @@ pub fn config(dir: &Path) -> Config {
         host: None,
         permit: "/nonexistent".into(),
         failsafe: Vec::new(),
+        own_table: true,
         retention: Default::default(),
     }
 }
