@@ -20,6 +20,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 const NETWORKS: usize = 10_000;
+const MEMBERS: usize = 10_000;
 const ROUNDS: usize = 7;
 const PINGS: usize = 4_000;
 const CONNECTS: usize = 1_500;
@@ -42,6 +43,7 @@ fn main() {
     };
     answer();
     replace();
+    member();
     path(&peer);
 }
 
@@ -174,6 +176,31 @@ fn replace() {
         .map(|_| timed(|| run("nft", &["-f", &text.path().display().to_string()]).expect("nft takes it")).1)
         .collect();
     say("peer: `nft -f` of the same", &peer);
+    run("nft", &["flush", "ruleset"]).expect("our own namespace");
+}
+
+/// One host more in a group of many: no two of its addresses are neighbours.
+fn member() {
+    let keeper = Firewall::new(Vec::new()).expect("a netlink socket");
+    let mut filter = filter(100, true);
+    let ranges = (0..MEMBERS as u32).map(|n| std::net::Ipv4Addr::from(0x0a00_0000 + n * 2).to_string());
+    let mut ranges: Vec<Range> = ranges.map(|text| text.parse().expect("an address")).collect();
+    ranges.sort();
+    filter.sets.push(AddressSet { name: "group/web".to_owned(), ranges });
+    filter.rules[0].peers = Peers::Of { sets: vec!["group/web".to_owned()], interfaces: Vec::new() };
+    carry_out(&keeper, steps(&keeper, &filter));
+    let (mut planned, mut changed) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        let set = filter.sets.last_mut().expect("the group");
+        set.ranges.push(format!("198.51.100.{}", round * 2).parse().expect("an address"));
+        set.ranges.sort();
+        let (todo, took) = timed(|| steps(&keeper, &filter));
+        planned.push(took);
+        changed.push(timed(|| carry_out(&keeper, todo)).1);
+        assert!(steps(&keeper, &filter).is_empty(), "the plan after apply is not empty");
+    }
+    say("one more in a group of 10,000: plan", &planned);
+    say("one more in a group of 10,000: transaction", &changed);
     run("nft", &["flush", "ruleset"]).expect("our own namespace");
 }
 

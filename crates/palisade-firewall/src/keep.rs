@@ -265,6 +265,13 @@ impl Keep for Firewall {
         Ok(generation | u64::from(due) << 32)
     }
 
+    fn is_due(&self) -> bool {
+        let due = self.next_end().is_some_and(|end| end <= SystemClock.now());
+        let mut eyes = self.eyes();
+        let known = eyes.last.as_ref().map(|last| last.generation);
+        due && known.is_some() && eyes.reader.generation().ok() == known
+    }
+
     fn plan(&self, server: &Spec, local: &Spec, now: Timestamp) -> Result<Vec<Step>, GuardError> {
         let (present, last) = {
             let mut eyes = self.eyes();

@@ -91,6 +91,12 @@ pub trait Keep: Send + Sync + 'static {
     /// nftables generation id). The frame plans again when it differs.
     fn stamp(&self) -> Result<u64, GuardError>;
 
+    /// Whether the number differs only because something of the spec has ended by itself: what is planned
+    /// then repairs nothing that somebody else did.
+    fn is_due(&self) -> bool {
+        false
+    }
+
     /// Observes and compares: the steps from what is to what should be, each with its reason;
     /// empty when the host is as it should be. Has no effects.
     fn plan(&self, server: &Self::Spec, local: &Self::Spec, now: Timestamp) -> Result<Vec<Step>, GuardError>;

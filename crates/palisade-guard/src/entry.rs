@@ -80,6 +80,8 @@ pub trait Keeper: Send + Sync {
     fn stamp(&self) -> Result<u64, GuardError>;
     /// See [`Keep::plan`]. Null specs are empty ones.
     fn plan(&self, specs: &SpecPair, now: Timestamp) -> Result<Vec<Step>, GuardError>;
+    /// See [`Keep::is_due`].
+    fn is_due(&self) -> bool;
     /// See [`Keep::apply`].
     fn apply(&self, step: &Step, now: Timestamp) -> Result<(), GuardError>;
     /// See [`Keep::decisions`]; empty for a spec that cannot be read.
@@ -126,6 +128,10 @@ impl<K: Keep> Keeper for KeeperOf<K> {
             source,
         })?;
         self.keep.apply(&act, now)
+    }
+
+    fn is_due(&self) -> bool {
+        self.keep.is_due()
     }
 
     fn decisions(&self, specs: &SpecPair) -> BTreeMap<String, bool> {

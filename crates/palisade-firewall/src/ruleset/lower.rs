@@ -7,7 +7,7 @@
 
 use super::gate::within;
 use super::layout::{Chain, Elements, Layout, intervals, keys};
-use super::{LOG_GROUP, LOGS_AT_ONCE, LOGS_PER_SECOND, MARK_MASK, MARK_SHIFT, SNAP_BYTES, table};
+use super::{LOG_GROUP, LOGS_AT_ONCE, LOGS_PER_SECOND, MARK_MASK, MARK_SHIFT, Range, SNAP_BYTES, table};
 use crate::filter::program::{Act, Family, IN, IN_REPLY, Line, Match, OUT, OUT_REPLY, Program, Side};
 use palisade_sys::nft::{Ct, Entry, Expr, Key, LOG_PREFIX_BYTES_MAX, Set, SetKey, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +16,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const STAMP: &str = "stamp";
 /// The chain that puts it on conversations.
 pub const ALLOW: &str = "allow";
+/// How names of sets begin that hold the addresses of hosts, one by one.
+const MEMBERS: [&str; 3] = ["group/", "host/", "domain/"];
+/// More addresses than that are a set of ranges.
+const MEMBERS_MAX: u64 = 65_536;
 /// The length of an interface's name with its zero byte (`IFNAMSIZ`).
 const INTERFACE_BYTES: usize = 16;
 
@@ -81,8 +85,10 @@ fn sets(program: &Program, number: u16) -> Vec<(String, Set, Vec<Entry>)> {
     let chain = |name: &String| format!("g{number}/{name}");
     let mut all = Vec::new();
     for set in &program.sets {
-        let entries = intervals(set.ranges.iter().map(|range| (keys(*range).0, keys(*range).1, None)));
-        all.push((set.name.clone(), Set { key: key(set.family), ..empty(number, &set.name) }, entries));
+        let hash = members(&set.name, &set.ranges);
+        let ranged = || intervals(set.ranges.iter().map(|range| (keys(*range).0, keys(*range).1, None)));
+        let head = Set { key: key(set.family), interval: hash.is_none(), ..empty(number, &set.name) };
+        all.push((set.name.clone(), head, hash.unwrap_or_else(ranged)));
     }
     for map in &program.port_maps {
         let ports: Vec<_> = map.entries.iter().map(|(a, b, to)| (Key::Port(*a), Key::Port(*b), chain(to))).collect();
@@ -95,6 +101,20 @@ fn sets(program: &Program, number: u16) -> Vec<(String, Set, Vec<Entry>)> {
         all.push((map.name.clone(), Set { verdicts: true, key: key(map.family), ..empty(number, &map.name) }, entries));
     }
     all
+}
+
+/// The single addresses of a set of members, sorted; `None` if it is a set of networks, or too large.
+/// The kernel takes one address more into a hash at the same cost whatever is there, and copies a set
+/// of ranges for it.
+fn members(name: &str, ranges: &[Range]) -> Option<Vec<Entry>> {
+    MEMBERS.iter().any(|prefix| name.starts_with(prefix)).then_some(())?;
+    let count = ranges.iter().try_fold(0u64, |sum, range| sum.checked_add(range.addresses()?))?;
+    (count <= MEMBERS_MAX).then_some(())?;
+    let addresses = ranges.iter().flat_map(|range| range.each());
+    let mut entries: Vec<Entry> = addresses.map(|address| Entry::of(Key::Address(address), None)).collect();
+    entries.sort();
+    entries.dedup();
+    Some(entries)
 }
 
 /// From which entries each chain is reached.

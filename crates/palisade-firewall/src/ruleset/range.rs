@@ -37,6 +37,16 @@ impl Range {
         self.first.is_ipv4() == other.first.is_ipv4() && self.first <= other.first && other.last <= self.last
     }
 
+    /// How many addresses it has; `None` for more than can be counted.
+    pub fn addresses(self) -> Option<u64> {
+        u64::try_from(number(self.last) - number(self.first)).ok()?.checked_add(1)
+    }
+
+    /// Each of its addresses, the first one first.
+    pub fn each(self) -> impl Iterator<Item = IpAddr> {
+        std::iter::successors(Some(self.first), move |at| beside(*at, 1).filter(|next| *next <= self.last))
+    }
+
     /// The network that this is, if it is one.
     fn cidr(self) -> Option<Cidr> {
         let (first, last) = (number(self.first), number(self.last));

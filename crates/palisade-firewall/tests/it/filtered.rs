@@ -388,8 +388,12 @@ fn a_rule_that_has_ended_leaves_the_kernel() {
         assert!(began.elapsed() < LIMIT, "the end is not seen");
         std::thread::park_timeout(Duration::from_millis(10));
     }
+    assert!(keeper.is_due(), "nobody has changed anything");
+    nft("add table inet other");
+    assert!(!keeper.is_due(), "somebody has");
     assert_eq!(converge(&keeper, &wanted), ["ReplaceRuleset"]);
     assert!(!nft("list table inet palisade").contains("web/x"));
+    assert!(!keeper.is_due());
 }
 
 /// What was asked of connection tracking.
@@ -463,6 +467,37 @@ fn a_hundred_thousand_networks_are_one_transaction_and_one_more_is_cheap() {
         }
         assert!(plan(&firewall(&[]), &with(&ranges)).is_empty(), "as a fresh look says");
     }
+}
+
+#[test]
+fn one_member_more_of_a_large_group_costs_the_same_whatever_its_size() {
+    if !entered() {
+        return;
+    }
+    let keeper = firewall(&[]);
+    let with = |count: u32| {
+        let members: Vec<String> = (0..count).map(|n| numbered(n * 2)).collect();
+        let members: Vec<&str> = members.iter().map(String::as_str).chain(["2001:db8::1-2001:db8::3"]).collect();
+        spec(filter(vec![rule("web/x", "in allow tcp 22 group/web")], vec![set("group/web", &members)]))
+    };
+    for size in [10, 10_000] {
+        converge(&keeper, &with(size));
+        let steps = plan(&keeper, &with(size + 1));
+        assert_eq!((steps.len(), steps[0].name.as_str()), (1, "ChangeSet"));
+        let one = batch(&act(&steps[0]), Timestamp::now());
+        assert!(one.len_bytes() < 4_000, "{} bytes", one.len_bytes());
+        let mut writer = Writer::open().unwrap();
+        let began = Instant::now();
+        writer.commit(one).unwrap();
+        println!("one more of {size} in {:?}", began.elapsed());
+        assert!(plan(&firewall(&[]), &with(size + 1)).is_empty(), "as a fresh look says");
+    }
+    let listed = nft(&format!("list set inet palisade g{}/group/web/6", generations().0.unwrap()));
+    assert!(!listed.contains("interval") && listed.contains("2001:db8::2"), "{listed}");
+    // more than a hash should hold is a set of ranges
+    let many = spec(filter(vec![rule("web/x", "in allow tcp 22 group/web")], vec![set("group/web", &["10.0.0.0/15"])]));
+    assert_eq!(converge(&keeper, &many), ["ReplaceRuleset"]);
+    assert!(nft("list table inet palisade").contains("10.0.0.0/15"));
 }
 
 #[test]

@@ -138,24 +138,37 @@ impl Reader {
         Ok(elements)
     }
 
-    /// The elements of a map, or of a set that is not of addresses, sorted.
+    /// The elements of a set or map as entries, sorted; those of a hash are read as [`Reader::elements`]
+    /// reads them.
     pub fn entries(&mut self, table: &TableName, of: &Set) -> Result<Vec<Entry>, SysError> {
+        let mut entries = Vec::new();
+        for _ in 0..TRIES_MAX {
+            let known = entries.len();
+            self.list_entries(table, of, &mut entries)?;
+            entries.sort();
+            entries.dedup();
+            if of.interval || of.timeout || entries.len() == known || entries.len() <= ELEMENTS_IN_ONE_PART {
+                break;
+            }
+        }
+        Ok(entries)
+    }
+
+    fn list_entries(&mut self, table: &TableName, of: &Set, entries: &mut Vec<Entry>) -> Result<(), SysError> {
         let doing = format!("listing nftables map `{}` of table `{table}`", of.name);
         let mark = of.key == SetKey::Mark;
         let ask = |out: &mut Buffer| {
             out.text(ELEMENTS_TABLE, &table.name);
             out.text(ELEMENTS_SET, &of.name);
         };
-        let (mut entries, from) = (Vec::new(), self.counted_from);
+        let from = self.counted_from;
         self.ask(GET_ELEMENTS, FLAG_DUMP, table.family.number(), &doing, ask, &mut |message| {
             let list = attribute(after_header(message.body)?.1, ELEMENTS_LIST).unwrap_or_default();
             let late_ms = late_ms(from);
             let as_of = |e: Entry| Entry { expires_ms: e.expires_ms.map(|ms| ms.saturating_add(late_ms)), ..e };
             entries.extend(map::read_list(list, mark).map(as_of));
             (entries.len() <= ENTRIES_MAX).then_some(())
-        })?;
-        entries.sort();
-        Ok(entries)
+        })
     }
 
     /// The named counters of one table, with packets and bytes so far.

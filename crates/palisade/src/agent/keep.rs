@@ -246,7 +246,8 @@ fn run(agent: &Arc<Agent>, word: &'static str, messages: &mpsc::Receiver<Message
                 }
                 if retry || handle.drifted() {
                     ticks_since_try = 0;
-                    reconcile(agent, handle, true);
+                    let drift = !handle.keeper.is_due();
+                    reconcile(agent, handle, drift);
                 }
             }
             Err(mpsc::RecvTimeoutError::Disconnected) => return,

@@ -37,8 +37,8 @@ pub fn config(dir: &Path) -> Config {
         names: Vec::new(),
         host: None,
         permit: "/nonexistent".into(),
-        own_table: true,
         failsafe: Vec::new(),
+        own_table: true,
         retention: Default::default(),
     }
 }
