@@ -2036,7 +2036,7 @@ export interface components {
             force?: boolean;
             /**
              * @description How long a change that could cut somebody off is tried before it is undone by itself, unless its
-             *     plan is kept: `0s` to `1d`; what the kind says if absent.
+             *     plan is kept: `1s` to `1d`; what the kind says if absent.
              * @example 60s
              */
             probation?: string | null;
@@ -2957,8 +2957,8 @@ export interface components {
             priority: number;
         };
         /**
-         * @description What becomes of the packet. Addresses that are failsafe by a host's own configuration are not known
-         *     to the server, and not taken into account.
+         * @description What becomes of the packet. Failsafe addresses are known of the server's own host only; what is
+         *     failsafe by the configuration of another one is not taken into account.
          */
         FirewallSimulation: {
             draft?: null | components["schemas"]["FirewallVerdict"];
@@ -3490,7 +3490,7 @@ export interface components {
              */
             for?: string | null;
             /**
-             * @description Undone by itself after this time unless the plan is kept: `0s` to `1d`, 60 s if absent.
+             * @description Undone by itself after this time unless the plan is kept: `1s` to `1d`, 60 s if absent.
              * @example 60s
              */
             probation?: string | null;
@@ -5652,7 +5652,7 @@ export interface components {
             /** @description Answer with the plan and change nothing. */
             dry_run?: boolean;
             /**
-             * @description Undone by itself after this time unless the plan is kept: `0s` to `1d`, 60 s if absent.
+             * @description Undone by itself after this time unless the plan is kept: `1s` to `1d`, 60 s if absent.
              * @example 60s
              */
             probation?: string | null;
@@ -9859,6 +9859,13 @@ export interface operations {
                 version?: number;
                 /** @description Answer with the plan and change nothing. */
                 dry_run?: boolean;
+                /** @description Do also what is refused because it could cut somebody off; it is then on probation in any case. */
+                force?: boolean;
+                /**
+                 * @description How long a change that could cut somebody off is tried before it is undone by itself; `0s` for
+                 *     none.
+                 */
+                probation?: string;
             };
             header?: never;
             path: {
