@@ -1,6 +1,7 @@
 //! The keeper: holds the bans and the filter in the kernel of this host.
 
 mod owning;
+pub mod parts;
 mod programs;
 
 pub use owning::{Owning, owning};
@@ -43,6 +44,8 @@ pub struct Firewall {
     eyes: Mutex<Eyes>,
     writer: Mutex<Writer>,
     owning: Owning,
+    /// What the kernel lacks, and what it said.
+    missing: Vec<(parts::Part, String)>,
     programs: Mutex<Programs>,
     conversations: Option<Arc<dyn Conversations>>,
     /// When something of the filter ends next: then it has to be planned anew.
@@ -151,6 +154,7 @@ impl Firewall {
             eyes,
             writer: Mutex::new(Writer::open()?),
             owning: Owning::Off,
+            missing: Vec::new(),
             programs: Mutex::default(),
             conversations: None,
             next_end: Mutex::default(),
@@ -187,6 +191,28 @@ impl Firewall {
     pub fn numbering_after(self, number: u16) -> Firewall {
         self.eyes().number = number;
         self
+    }
+
+    /// Asks the kernel what it lacks. Without logs it works; without anything else no filter is put in
+    /// force, and bans are.
+    pub fn probed(self) -> Result<Firewall, GuardError> {
+        let missing = parts::missing(&mut self.writer.lock().unwrap_or_else(PoisonError::into_inner))?;
+        if missing.iter().any(|(part, _)| !part.needed) {
+            self.programs().without_logs();
+        }
+        Ok(Firewall { missing, ..self })
+    }
+
+    /// Why this kernel carries out no filter, if it does not.
+    fn unable(&self) -> Option<GuardError> {
+        let (part, why) = self.missing.iter().find(|(part, _)| part.needed)?;
+        let said = format!("this kernel has no `{}` for nftables, so {}: {why}", part.name, part.lost);
+        Some(GuardError::Refused(said))
+    }
+
+    /// A kernel that lacks something, for tests.
+    pub fn lacking(self, part: parts::Part) -> Firewall {
+        Firewall { missing: vec![(part, "for a test".to_owned())], ..self }
     }
 
     fn programs(&self) -> MutexGuard<'_, Programs> {
@@ -278,6 +304,9 @@ impl Keep for Firewall {
             (eyes.present(now)?, eyes.number)
         };
         let wish = Wish { uncut: self.uncut.clone(), ..wish(server, local, now) };
+        let asked = wish.filter.is_some() || wish.trial.is_some();
+        let unable = self.unable().filter(|_| asked);
+        let wish = if unable.is_some() { Wish { filter: None, trial: None, ..wish } } else { wish };
         *self.next_end() = wish.next_end;
         // for the check `firewall.palisade-table`: what the kernel should hold until we plan again
         let wanted = wanted(server, local, &self.failsafe, now);
@@ -286,7 +315,9 @@ impl Keep for Firewall {
         exposure::kept(server, local, now);
         let mut programs = self.programs();
         let filter = Filtering { wish, last, compile: &mut |filter| programs.of(filter) };
-        steps(wanted, filter, &[server, local], &present, now)
+        let steps = steps(wanted, filter, &[server, local], &present, now)?;
+        // bans first: only what cannot be done at all is left
+        unable.filter(|_| steps.is_empty()).map_or(Ok(steps), Err)
     }
 
     fn apply(&self, act: &Act, now: Timestamp) -> Result<(), GuardError> {
@@ -339,7 +370,9 @@ impl Keep for Firewall {
 pub fn keeper(facts: &AgentFacts) -> Result<Arc<dyn Keeper>, GuardError> {
     let firewall = Firewall::new(facts.uncut())?.with_uncut(Uncut::of(facts)).with_conversations(Arc::new(Tracked));
     let firewall = if facts.own_table { firewall.owning()? } else { firewall };
+    let firewall = firewall.probed()?;
     owning::tell(&firewall.owning);
+    parts::tell(&firewall.missing);
     // without a directory there is no agent that a feed could come to
     let stored = !facts.state_dir.as_os_str().is_empty();
     let firewall = if stored { firewall.with_feed(&facts.state_dir)? } else { firewall };

@@ -2,7 +2,7 @@
 
 use crate::filter::Filter;
 use crate::filter::compile::compile;
-use crate::filter::program::Program;
+use crate::filter::program::{Act, Program};
 use palisade_sys::{SysError, conntrack};
 use std::fmt;
 use std::sync::Arc;
@@ -31,6 +31,7 @@ impl Conversations for Tracked {
 #[derive(Debug)]
 pub struct Programs {
     compile: fn(&Filter) -> Program,
+    logs: bool,
     last: Vec<(Filter, Arc<Program>)>,
 }
 
@@ -43,7 +44,12 @@ impl Default for Programs {
 impl Programs {
     /// None yet.
     pub fn new(compile: fn(&Filter) -> Program) -> Programs {
-        Programs { compile, last: Vec::new() }
+        Programs { compile, logs: true, last: Vec::new() }
+    }
+
+    /// Programs tell of no packet from now on: the kernel cannot.
+    pub fn without_logs(&mut self) {
+        (self.logs, self.last) = (false, Vec::new());
     }
 
     /// The program of a filter, compiled once.
@@ -51,9 +57,37 @@ impl Programs {
         if let Some((_, program)) = self.last.iter().find(|(known, _)| known == filter) {
             return program.clone();
         }
-        let program = Arc::new((self.compile)(filter));
+        let mut program = (self.compile)(filter);
+        if !self.logs {
+            let lines = program.chains.iter_mut().flat_map(|chain| &mut chain.lines);
+            lines.for_each(|line| line.acts.retain(|act| !matches!(act, Act::Log { .. })));
+        }
+        let program = Arc::new(program);
         self.last.truncate(PROGRAMS_MAX - 1);
         self.last.insert(0, (filter.clone(), program.clone()));
         program
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filter::Defaults;
+    use crate::group::model::Action;
+
+    #[test]
+    fn a_kernel_that_cannot_log_gets_the_same_program_without_logs() {
+        let defaults = Some(Defaults { inbound: Action::Deny, outbound: Action::Allow });
+        let filter = Filter { defaults, ..Filter::default() };
+        let logs = |program: &Program| {
+            let acts = program.chains.iter().flat_map(|chain| &chain.lines).flat_map(|line| &line.acts);
+            acts.filter(|act| matches!(act, Act::Log { .. })).count()
+        };
+        let mut programs = Programs::default();
+        let with = programs.of(&filter);
+        programs.without_logs();
+        let without = programs.of(&filter);
+        assert!(logs(&with) > 0 && logs(&without) == 0);
+        assert_eq!(with.chains.len(), without.chains.len());
     }
 }

@@ -81,6 +81,7 @@ impl Watch for Watching {
         let fares = self.0.fares.lock().unwrap_or_else(PoisonError::into_inner).clone();
         json!({
             "table": crate::keep::owning().unwrap_or_default().to_string(),
+            "kernel_lacks": crate::keep::parts::told(),
             "denied_packets": fares.nflog.as_deref().unwrap_or("followed"),
             "denied_packets_group": LOG_GROUP,
             "changes_by_others": fares.monitor.as_deref().unwrap_or("followed"),

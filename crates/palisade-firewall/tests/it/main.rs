@@ -15,6 +15,7 @@ mod golden;
 mod groups;
 mod interpreter;
 mod kernel;
+mod lacking;
 mod local;
 mod look;
 mod meaning;
