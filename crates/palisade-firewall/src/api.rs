@@ -2,6 +2,7 @@
 
 mod allow;
 mod bans;
+mod effective;
 pub(crate) mod exposure;
 mod feed;
 pub mod given;
@@ -54,7 +55,7 @@ pub fn router(fleets: Arc<Fleets>) -> OpenApiRouter<ServerContext> {
         .routes(routes!(stream::connections_list))
         .routes(routes!(groups::group_list))
         .routes(routes!(groups::group_show))
-        .routes(routes!(groups::effective))
+        .routes(routes!(effective::effective))
         .routes(routes!(isolate::isolated_list))
         .routes(routes!(isolate::isolate))
         .routes(routes!(isolate::release))
