@@ -2,8 +2,10 @@
 //! networks, each rule with a port of its own, all with one port, and with ranges that overlap. Run
 //! with `cargo bench -p palisade-firewall --bench filter`.
 
+use jiff::Timestamp;
+use palisade_firewall::exposure::segments;
 use palisade_firewall::filter::compile::compile;
-use palisade_firewall::filter::reach::{cells, difference, open_to, shadowed};
+use palisade_firewall::filter::reach::{cells, difference, shadowed};
 use palisade_firewall::filter::{AddressSet, Defaults, Filter, Layer, Peers, Rule};
 use palisade_firewall::group::model::{Action, Direction, Ports, Protocol};
 use palisade_firewall::ruleset::Range;
@@ -76,7 +78,7 @@ fn median(mut work: impl FnMut()) -> Duration {
 
 fn main() {
     let shapes = [("own port", Shape::OwnPort), ("one port", Shape::OnePort), ("overlapping", Shape::Overlapping)];
-    println!("{:<28} {:>9} {:>9} {:>11} {:>9} {:>9}", "", "compile", "reach", "difference", "shadowed", "one port");
+    println!("{:<28} {:>9} {:>9} {:>11} {:>9} {:>9}", "", "compile", "reach", "difference", "shadowed", "exposure");
     for rules in [100, 1_000] {
         for (what, shape) in shapes {
             let old = filter(rules, shape);
@@ -90,7 +92,7 @@ fn main() {
                 ms(median(|| drop(black_box(cells(&old))))),
                 ms(median(|| drop(black_box(difference(&old, &new))))),
                 ms(median(|| drop(black_box(shadowed(&old))))),
-                ms(median(|| _ = black_box(open_to(&old, Protocol::Tcp, 443)))),
+                ms(median(|| drop(black_box(segments(&old, Timestamp::now()))))),
             );
             let program = compile(&old);
             let lines: usize = program.chains.iter().map(|chain| chain.lines.len()).sum();

@@ -18,7 +18,7 @@ pub use kept::{Kept, kept, kept_now};
 pub use matrix::{Cell, HOSTS_MAX, HostLook, Matrix, MatrixPort, MatrixRow, PORTS_MAX, State, matrix};
 pub use notes::{Exception, Notes, notes, protocol_word};
 pub use open::{DEFAULT_IN, SEGMENTS_MAX, Segment, at, segments};
-pub use space::{Space, WORLD_V4_MIN, WORLD_V6_MIN};
+pub use space::{WORLD_V4_MIN, WORLD_V6_MIN};
 
 use crate::filter::Defaults;
 use crate::group::model::Action;

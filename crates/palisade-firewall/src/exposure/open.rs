@@ -1,8 +1,9 @@
 //! From where a filter lets packets in, port by port: one sweep over the ports that its rules name.
 
 use super::Open;
-use super::space::Space;
+use super::space::{open, private};
 use crate::filter::judge::alive;
+use crate::filter::sweep::Space;
 use crate::filter::{Filter, Peers, Rule};
 use crate::group::model::{Action, Direction, Ports, Protocol as RuleProtocol};
 use crate::model::Protocol;
@@ -87,7 +88,7 @@ impl<'a> Tally<'a> {
         if hit.is_empty() {
             return;
         }
-        let from = hit.open(private);
+        let from = open(hit, private);
         let keeps = if action == Action::Allow { &mut self.widest } else { &mut self.shut };
         if keeps.is_none_or(|(known, _)| from > known) {
             *keeps = Some((from, rule));
@@ -103,7 +104,7 @@ impl<'a> Sweep<'a> {
         let holds = |rule: &&Rule| rule.direction == Direction::In && alive(rule, now);
         let sets: HashMap<&str, Space> = filter.sets.iter().map(|s| (s.name.as_str(), Space::of(&s.ranges))).collect();
         let said = sets.iter().filter(|(name, _)| name.starts_with(PRIVATE_SET));
-        let private = Space::private(&said.fold(Space::default(), |sum, (_, set)| sum.or(set)));
+        let private = private(&said.fold(Space::default(), |sum, (_, set)| sum.or(set)));
         Sweep { filter, rules: filter.rules.iter().filter(holds).collect(), sets, private }
     }
 
@@ -178,7 +179,7 @@ impl<'a> Sweep<'a> {
         let (mut left, mut tally) = (Space::all(), Tally::default());
         for rule in asked.iter().map(|index| self.rules[*index]) {
             let hit = self.hit(&left, &rule.peers, way);
-            left = left.minus(&hit);
+            left = left.without(&hit);
             tally.take(&hit, rule.action, &rule.id, &self.private);
             if left.is_empty() {
                 break;
@@ -187,7 +188,7 @@ impl<'a> Sweep<'a> {
         let default = self.filter.defaults.map_or(Action::Allow, |d| d.inbound);
         tally.take(&left, default, DEFAULT_IN, &self.private);
         let inner = way.is_some_and(|name| INNER_INTERFACES.iter().any(|start| name.starts_with(start)));
-        let from = tally.open.open(&self.private);
+        let from = open(&tally.open, &self.private);
         let from = if inner { from.min(Open::Named) } else { from };
         let rule = if tally.open.is_empty() { tally.shut } else { tally.widest };
         let rule = rule.map_or(DEFAULT_IN, |(_, id)| id).to_owned();
@@ -205,7 +206,7 @@ impl<'a> Sweep<'a> {
                 left.clone()
             }
             Peers::Of { sets, .. } => left.and(&named(sets)),
-            Peers::Except { sets } => left.minus(&named(sets)),
+            Peers::Except { sets } => left.without(&named(sets)),
         }
     }
 }

@@ -12,7 +12,7 @@ pub mod packet;
 pub mod program;
 pub mod reach;
 pub mod segment;
-mod sweep;
+pub mod sweep;
 pub mod text;
 pub mod verdict;
 

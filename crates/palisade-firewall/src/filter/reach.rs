@@ -10,11 +10,9 @@
 //! [`Filter::at`] leaves out what has ended.
 
 mod difference;
-mod open;
 mod words;
 
 pub use difference::{Class, Difference, difference};
-pub use open::{OpenTo, OpenedBy, open_to, opened_by};
 
 use super::segment::{Spoken, segments};
 use super::sweep::{Sets, Space, Swept, space_of, swept};
@@ -89,11 +87,6 @@ impl<'a> Reach<'a> {
             Action::Allow => self.spaces[key.0[places.len()]].without(&decided),
         };
         Rc::clone(self.allowed.entry(key).or_insert(Rc::new(space)))
-    }
-
-    /// All addresses with which it can be spoken.
-    pub(crate) fn universe(&mut self, spoken: Spoken) -> Space {
-        spoken.family().map_or_else(Space::all, |family| Space::all().family(family))
     }
 
     /// Which of these rules decides where.

@@ -53,7 +53,13 @@ impl Space {
 
     /// Who is in both.
     pub fn and(&self, other: &Space) -> Space {
-        self.without(&other.complement())
+        Space([common(&self.0[0], &other.0[0]), common(&self.0[1], &other.0[1])])
+    }
+
+    /// Who is in one of them.
+    pub fn or(&self, other: &Space) -> Space {
+        let both = |family: usize| self.0[family].iter().chain(&other.0[family]).copied().collect();
+        Space::of_spans([both(0), both(1)])
     }
 
     /// Only one family, 0 being IPv4.
@@ -70,6 +76,18 @@ impl Space {
             .flat_map(|(family, spans)| spans.iter().filter_map(move |s| range(family, *s)))
             .collect()
     }
+}
+
+fn common(a: &[(u128, u128)], b: &[(u128, u128)]) -> Spans {
+    let (mut i, mut j, mut out) = (0, 0, Vec::new());
+    while let (Some(x), Some(y)) = (a.get(i), b.get(j)) {
+        let (first, last) = (x.0.max(y.0), x.1.min(y.1));
+        if first <= last {
+            out.push((first, last));
+        }
+        if x.1 < y.1 { i += 1 } else { j += 1 }
+    }
+    out
 }
 
 /// The addresses that the peers of a rule are, by name of an interface: those of `None` for any

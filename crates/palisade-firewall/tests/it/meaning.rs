@@ -2,10 +2,11 @@
 
 use crate::filters::{border_probes, filter, now, range, set};
 use crate::interpreter::Machine;
+use palisade_firewall::exposure::{DEFAULT_IN, Open, Segment, at, segments};
 use palisade_firewall::filter::compile::{LINES_MAX, compile};
 use palisade_firewall::filter::judge::{Decider, Decision, Host, Payload, Probe, explain, judge};
 use palisade_firewall::filter::program::{Program, Side};
-use palisade_firewall::filter::reach::{Class, OpenTo, cells, difference, open_to, opened_by, shadowed};
+use palisade_firewall::filter::reach::{Class, cells, difference, shadowed};
 use palisade_firewall::filter::segment::Spoken;
 use palisade_firewall::filter::{Defaults, Filter, Layer, Peers, Rule};
 use palisade_firewall::group::model::{Action, Direction, Ports, Protocol};
@@ -169,13 +170,21 @@ proptest! {
     #[test]
     fn the_rule_that_opens_a_port_opens_it(filter in filter(), port in prop::sample::select(vec![0_u16, 22, 85, 100, 5432, 65535])) {
         let filter = filter.at(now());
-        let opened = opened_by(&filter, Protocol::Tcp, port);
-        let wanted = if opened.to == OpenTo::None { Action::Deny } else { Action::Allow };
-        match opened.rule {
-            Some(id) => prop_assert_eq!(filter.rules.iter().find(|rule| rule.id == id).unwrap().action, wanted),
-            None => prop_assert_eq!(filter.defaults.map_or(Action::Allow, |d| d.inbound), wanted),
-        }
+        let Some(opened) = opened_by(&filter, port) else {
+            prop_assert!(filter.defaults.is_none());
+            return Ok(());
+        };
+        let wanted = if opened.from == Open::None { Action::Deny } else { Action::Allow };
+        let decided = match filter.rules.iter().find(|rule| rule.id == opened.rule) {
+            Some(rule) => rule.action,
+            None => filter.defaults.map_or(Action::Allow, |defaults| defaults.inbound),
+        };
+        prop_assert_eq!(decided, wanted);
     }
+}
+
+fn opened_by(filter: &Filter, port: u16) -> Option<Segment> {
+    at(&segments(filter, now()), palisade_firewall::model::Protocol::Tcp, port).cloned()
 }
 
 fn class_holds(class: &Class, probe: &Probe) -> bool {
@@ -377,24 +386,22 @@ fn a_difference_is_said_in_words() {
 fn how_far_a_port_is_open_is_told_by_how_many_addresses_reach_it() {
     let wg0 = Peers::Of { sets: Vec::new(), interfaces: vec!["wg0".to_owned()] };
     for (peers, wanted) in [
-        (Peers::Any, OpenTo::World),
-        (of(&["list/wide"]), OpenTo::World),
-        (of(&["policy/private"]), OpenTo::Private),
-        (of(&["policy/private", "list/office"]), OpenTo::Private),
-        (of(&["list/office"]), OpenTo::Named),
-        (of(&["group/web"]), OpenTo::Named),
-        (wg0, OpenTo::Named),
-        (of(&[]), OpenTo::None),
-        (Peers::Except { sets: vec!["policy/private".to_owned()] }, OpenTo::World),
+        (Peers::Any, Open::World),
+        (of(&["list/wide"]), Open::World),
+        (of(&["policy/private"]), Open::Private),
+        (of(&["policy/private", "list/office"]), Open::Named),
+        (of(&["list/office"]), Open::Named),
+        (of(&["group/web"]), Open::Named),
+        (wg0, Open::Named),
+        (of(&[]), Open::None),
+        (Peers::Except { sets: vec!["policy/private".to_owned()] }, Open::World),
     ] {
         let filter = with(peers.clone(), &["22"]);
-        let opened = opened_by(&filter, Protocol::Tcp, 22);
-        assert_eq!(opened.to, wanted, "{peers:?}");
-        let rule = (wanted != OpenTo::None).then(|| "web/a".to_owned());
-        assert_eq!(opened.rule, rule, "{peers:?}");
-        assert_eq!(open_to(&filter, Protocol::Tcp, 23), OpenTo::None, "another port");
-        assert_eq!(open_to(&filter, Protocol::Udp, 22), OpenTo::None, "another protocol");
-        assert_eq!(open_to(&Filter { defaults: None, ..filter }, Protocol::Udp, 22), OpenTo::World, "unfiltered");
+        let opened = opened_by(&filter, 22).expect("it is filtered");
+        let rule = if wanted == Open::None { DEFAULT_IN } else { "web/a" };
+        assert_eq!((opened.from, opened.rule.as_str()), (wanted, rule), "{peers:?}");
+        assert_eq!(opened_by(&filter, 23).map(|s| s.from), Some(Open::None), "another port");
+        assert_eq!(opened_by(&Filter { defaults: None, ..filter }, 22), None, "unfiltered");
     }
 }
 
