@@ -391,7 +391,7 @@ fn how_far_a_port_is_open_is_told_by_how_many_addresses_reach_it() {
         (of(&["policy/private"]), Open::Private),
         (of(&["policy/private", "list/office"]), Open::Named),
         (of(&["list/office"]), Open::Named),
-        (of(&["group/web"]), Open::Named),
+        (of(&["group/web"]), Open::Private),
         (wg0, Open::Named),
         (of(&[]), Open::None),
         (Peers::Except { sets: vec!["policy/private".to_owned()] }, Open::World),
