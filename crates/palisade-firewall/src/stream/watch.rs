@@ -158,6 +158,8 @@ pub struct Round {
     counted_at: Option<Timestamp>,
     answered_at: Option<Timestamp>,
     present: bool,
+    /// Our table was made: the canary is missing.
+    made: bool,
 }
 
 impl Round {
@@ -175,6 +177,7 @@ impl Round {
             counted_at: None,
             answered_at: None,
             present: false,
+            made: false,
         }
     }
 
@@ -184,7 +187,7 @@ impl Round {
         self.fetch_packets(now);
         self.fetch_changes(now);
         told.extend(self.gathered.flush(now, &interface_name).map(Told::Logged));
-        if self.changes.is_pending() || past(self.counted_at, COUNTERS_EVERY_S, now) {
+        if self.changes.is_pending() || self.made || past(self.counted_at, COUNTERS_EVERY_S, now) {
             self.read_tables(now);
         }
         told.extend(self.hits.due(now).map(Told::Hits));
@@ -214,10 +217,11 @@ impl Round {
     }
 
     fn fetch_changes(&mut self, now: Timestamp) {
-        let Round { monitor, fares, changes, .. } = self;
+        let Round { monitor, fares, changes, made, .. } = self;
         let Some(source) = monitor.get(now, &mut fares.monitor, Monitor::open) else { return };
         let fetched = source.drain(CHANGES_PER_TURN_MAX, |change| {
             fares.changes += 1;
+            *made |= change.tables.get(&table()).is_some_and(|touched| touched.made);
             changes.note(&change, || changer(&change), now);
         });
         fares.overruns += source.take_overruns();
@@ -234,7 +238,7 @@ impl Round {
         let Some((reader, writer)) = tables.get(now, &mut fares.counters, open) else { return };
         match look(reader, writer, self.changes.is_pending(), counted) {
             Ok((present, counters)) => {
-                self.present = present;
+                (self.present, self.made) = (present, false);
                 if counted {
                     self.counted_at = Some(now);
                     self.hits.read(counters, now);

@@ -132,6 +132,13 @@ impl Member {
         self.command(args).arg("--local").output().unwrap()
     }
 
+    /// How the watcher of a guard fares there; null if it says nothing.
+    pub fn watcher(&self, guard: &str) -> Value {
+        let status: Value = serde_json::from_slice(&self.local(&["status"]).stdout).unwrap_or_default();
+        let watchers = status["watchers"].as_array().cloned().unwrap_or_default();
+        watchers.into_iter().find(|watcher| watcher["guard"] == guard).unwrap_or_default()["status"].clone()
+    }
+
     /// Sends its agent a signal, and waits for its end.
     pub fn end(&mut self, signal: nix::sys::signal::Signal) {
         let mut agent = self.agent.take().expect("its agent runs");

@@ -18,8 +18,7 @@ fn last(fleet: &Fleet, token: &str, host: &str, watch: &str) -> Option<f64> {
 }
 
 fn interval_s(member: &Member) -> Value {
-    let status: Value = serde_json::from_slice(&member.local(&["status"]).stdout).unwrap_or_default();
-    status["watchers"][0]["status"]["interval_s"].clone()
+    member.watcher("monitor")["interval_s"].clone()
 }
 
 #[test]

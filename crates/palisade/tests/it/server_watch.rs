@@ -22,8 +22,7 @@ fn set_secret(fleet: &Fleet, name: &str) {
 }
 
 fn watches(member: &crate::fleet::Member) -> u64 {
-    let status: serde_json::Value = serde_json::from_slice(&member.local(&["status"]).stdout).unwrap_or_default();
-    status["watchers"][0]["status"]["server_watches"].as_u64().unwrap_or(0)
+    member.watcher("monitor")["server_watches"].as_u64().unwrap_or(0)
 }
 
 #[test]
