@@ -101,7 +101,7 @@ fn a_file_that_is_too_large_is_not_read() {
     let path = dir.path().join("large.yaml");
     std::fs::write(&path, vec![b'#'; FILES_BYTES_MAX as usize + 1]).unwrap();
     let said = format!("{:#}", read(&[path]).map(|_| ()).unwrap_err());
-    assert!(said.contains("more than 4194304 bytes"), "{said}");
+    assert!(said.contains("more than 12582912 bytes"), "{said}");
 }
 
 fn values() -> impl Strategy<Value = Value> {
