@@ -130,7 +130,7 @@ impl Dispatch {
                 None => self.context.begin().await?,
             };
             board.carry_out(&mut tx, &due, now).await?;
-            let finished = board.finish(&due);
+            let finished = board.finish(&due, now);
             store::done(&mut tx, &finished).await?;
             tx.commit().await?;
             self.context.publish(&[super::TOPIC_DELIVERIES]);
@@ -186,8 +186,9 @@ impl Board {
     }
 
     /// Takes out what nobody will be told more of.
-    fn finish(&mut self, due: &Due) -> Vec<String> {
-        let finished = self.standings.iter().filter(|(_, standing)| standing.finished()).map(|(key, _)| key);
+    fn finish(&mut self, due: &Due, now: Timestamp) -> Vec<String> {
+        let finished = self.standings.iter().filter(|(_, standing)| standing.finished() && !standing.hides(now));
+        let finished = finished.map(|(key, _)| key);
         let keys: Vec<String> = finished.chain(&due.spent).cloned().collect();
         keys.iter().for_each(|key| _ = self.standings.remove(key));
         keys

@@ -118,7 +118,7 @@ fn spent(standings: &Standings, groups: &BTreeMap<String, Group<'_>>, scene: &Sc
 }
 
 fn groups<'a>(standings: &'a Standings, roster: &'a Roster, now: Timestamp) -> BTreeMap<String, Group<'a>> {
-    let down = hosts_down(standings);
+    let down = hosts_down(standings, now);
     let mut groups: BTreeMap<String, Group<'a>> = BTreeMap::new();
     for (key, standing) in standings {
         let hidden = roster.silence(standing, now).is_some() || inhibitor(standing, &down).is_some();

@@ -109,7 +109,7 @@ pub async fn fates(db: &mut SqliteConnection, keys: &[String], now: Timestamp) -
     let mut roster = dispatch::roster(db).await?;
     roster.hosts = dispatch::hosts(db).await?;
     let standing = store::firing(db).await?;
-    let down = standing::hosts_down(&standing);
+    let down = standing::hosts_down(&standing, now);
     let mut fates = Vec::with_capacity(keys.len());
     for key in keys {
         let known = standing.get(key);

@@ -8,6 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The label by which a notice says that its host cannot be reached at all.
 pub const HOST_DOWN: &str = "host_down";
 
+/// How long after its host has come back an alarm stays hidden, in seconds: what was missed in the
+/// meantime has to come in and be judged first, and is mostly over then.
+const BACK_S: i64 = 15;
+
 /// The newest state of one thing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Standing {
@@ -68,15 +72,26 @@ impl Standing {
         self.notice.state == NoticeState::Resolved && self.told.keys().all(|channel| !self.fires_for(channel))
     }
 
-    /// True if it fires and says that its host cannot be reached.
+    /// True if it says that its host cannot be reached.
     pub fn downs_host(&self) -> bool {
-        self.notice.state == NoticeState::Firing && self.labels.get(HOST_DOWN).is_some_and(|value| value == "true")
+        self.notice.state == NoticeState::Firing && self.is_about_reach()
+    }
+
+    /// True if it says that its host cannot be reached, or could not a moment ago.
+    pub(super) fn hides(&self, now: Timestamp) -> bool {
+        let since_s = now.duration_since(self.seen_at).as_secs();
+        let back = self.notice.state == NoticeState::Resolved && (0..BACK_S).contains(&since_s);
+        self.downs_host() || back && self.is_about_reach()
+    }
+
+    fn is_about_reach(&self) -> bool {
+        self.labels.get(HOST_DOWN).is_some_and(|value| value == "true")
     }
 }
 
-/// The hosts that are down, each with the key of the notice that says so.
-pub fn hosts_down(standings: &Standings) -> BTreeMap<&HostId, &str> {
-    let down = standings.iter().filter(|(_, standing)| standing.downs_host());
+/// The hosts that are down, or have just come back, each with the key of the notice that says so.
+pub fn hosts_down(standings: &Standings, now: Timestamp) -> BTreeMap<&HostId, &str> {
+    let down = standings.iter().filter(|(_, standing)| standing.hides(now));
     down.filter_map(|(key, standing)| Some((standing.notice.host.as_ref()?, key.as_str()))).collect()
 }
 

@@ -261,7 +261,7 @@ fn a_maintenance_window_silences_in_its_hours_only() {
 }
 
 #[test]
-fn a_host_that_is_down_hides_its_others_until_it_is_back() {
+fn a_host_that_is_down_hides_its_others_until_it_is_back_and_what_it_missed_is_judged() {
     let mut desk = Desk::new(&[("all", ops(json!({})))]);
     let mut down = notice("down", "host-silent");
     down.labels.insert("host_down".to_owned(), "true".to_owned());
@@ -273,7 +273,7 @@ fn a_host_that_is_down_hides_its_others_until_it_is_back() {
     desk.say(resolved(&notice("b", "disk"), NOON_MS));
     desk.say(resolved(&down, NOON_MS + 100_000));
     desk.pass(100);
-    assert_eq!(desk.told(), ["1 ops +down", "1 ops +c", "101 ops +a", "101 ops -down"]);
+    assert_eq!(desk.told(), ["1 ops +down", "1 ops +c", "101 ops -down", "115 ops +a"]);
 }
 
 #[test]
