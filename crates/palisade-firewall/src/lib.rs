@@ -10,8 +10,9 @@
 //! waits for others; its *scope* is from where it can be reached by the address that it is bound
 //! to: host, private or world. A *ban* shuts one address or network out, with an end or without.
 //! The *allow-list* holds addresses that no ban cuts; the *failsafe* addresses (the server, the
-//! operator, the configured ones) are never cut by anything. *Open by rule* is to whom our rules let packets in, *open in fact* what
-//! socket and rules leave together ([`exposure`]).
+//! operator, the configured ones) are never cut by anything. *Open by rule* is to whom our rules let
+//! packets in, *open in fact* what socket and rules leave together ([`exposure`]). The *feed* is the
+//! stream of bans that engines and imports ask for ([`feed`]).
 //!
 //! **What happens, in order.** Documents are put into normal form and stored ([`group`]), the
 //! filter of each host is resolved from them and the fleet, compiled to a program ([`filter`]) and
@@ -27,15 +28,16 @@
 //! probation: the kernel itself ends it unless its plan is kept.
 //!
 //! **Limits.** 1,000 rules per group and per host, 1,000 groups per server and 50 per host, 100,000
-//! networks per prefix list ([`group::model`]). 100,000 bans and 10,000 entries of the allow-list
-//! per server; networks no wider than /8 (IPv4) and /16 (IPv6); 4,096 listeners per host are
+//! networks per prefix list ([`group::model`]). 100,000 bans of operators, 100,000 of the
+//! feed and 10,000 entries of the allow-list per server; networks no wider than /8 (IPv4) and /16 (IPv6); 4,096 listeners per host are
 //! judged, more are said to be unjudged.
 //!
 //! **What it does not do.** Filtering what a host only forwards, beyond published ports; looking up
 //! names; knowing users or programs; evaluating the rules of other tools: where an input chain
-//! drops by default, a finding about a port is one step less severe and says why. Of their rules of nat only where they send ports on is read,
-//! not for whom. Tables of the older iptables are named, not read. Sockets of other network namespaces (most containers) are
-//! seen only where their ports are published on the host.
+//! drops by default, a finding about a port is one step less severe and says why. Of their rules of
+//! nat only where they send ports on is read, not for whom. Tables of the older iptables are named,
+//! not read. Sockets of other network namespaces (most containers) are seen only where their ports
+//! are published on the host.
 
 pub mod api;
 pub mod apply;
